@@ -1,0 +1,1 @@
+"""Hubbub: an all-in-one realtime server."""

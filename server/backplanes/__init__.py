@@ -1,0 +1,1 @@
+"""What carries publications to all nodes."""

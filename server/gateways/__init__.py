@@ -1,0 +1,1 @@
+"""Wires: each a pure codec and a handler."""

@@ -1,0 +1,230 @@
+"""What all WebSocket gateways share: one connection, its raw writes, its end.
+
+Rules (aiohttp 3.14, tried out):
+1. Data frames are built once and written to the transport; aiohttp itself writes only
+   the handshake and the close frame, so order is kept.
+2. Of our own at most HIGH_WATER_BYTES (and one frame) stand in the transport: what
+   waits longer waits in the outbox, where it can be merged, counted and bounded.
+3. Pings and pongs go straight to the transport, ahead of the outbox. A peer that does
+   not read gets none; TCP_USER_TIMEOUT ends it if its machine is gone.
+4. A connection ends by `close`, with a code; what has not drained after the close
+   timeout is aborted. The handler returns only when the transport is done for: a close
+   frame followed at once by a reset would never be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import TYPE_CHECKING, Protocol
+
+from aiohttp import WSMsgType, web
+
+from .. import observability
+from ..errors import NO_PONG, SERVER_ERROR, SLOW
+from . import frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp.abc import AbstractStreamWriter
+
+    from ..errors import Disconnect
+    from ..hub.hub import Hub
+    from ..hub.session import Session
+    from ..settings import Settings
+
+logger = logging.getLogger("hubbub.gateway")
+
+HIGH_WATER_BYTES = 16 * 1024
+CONTROL_PAYLOAD_BYTES = 125
+
+
+class Receiver(Protocol):
+    """What a gateway does with what its peer sends, one frame at a time."""
+
+    session: Session
+
+    async def on_text(self, frame: bytes) -> None:
+        """Take a text frame (not yet checked to be UTF-8)."""
+
+    async def on_binary(self, frame: bytes) -> None:
+        """Take a binary frame."""
+
+
+def own_codes(disconnect: Disconnect) -> tuple[int, str]:
+    """Say a disconnect in the native wire's words: its own code and reason."""
+    return disconnect.code, disconnect.reason
+
+
+class Socket:
+    """One WebSocket; the `Wire` of its session."""
+
+    def __init__(
+        self,
+        request: web.Request,
+        ws: web.WebSocketResponse,
+        writer: AbstractStreamWriter,
+        hub: Hub,
+        settings: Settings,
+    ) -> None:
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError
+        self._protocol = request.protocol
+        self._transport = transport
+        self._ws = ws
+        self._writer = writer
+        self._hub = hub
+        self._settings = settings
+        self.close_words: Callable[[Disconnect], tuple[int, str]] = own_codes
+        self._closing = False
+        self._finished: asyncio.Future[None] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self._heard_at = hub.now()
+        self._pinged_at: float | None = None
+        transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=0)
+        tune(transport.get_extra_info("socket"), settings)
+
+    # The wire
+
+    def room(self) -> int:
+        """See `Wire.room`."""
+        if self._closing or self._dead() or self._protocol.writing_paused:
+            return 0
+        return HIGH_WATER_BYTES - self._transport.get_write_buffer_size()
+
+    def write(self, chunk: bytes) -> None:
+        """See `Wire.write`."""
+        if not self._dead():
+            self._transport.write(chunk)
+
+    async def writable(self) -> None:
+        """See `Wire.writable`."""
+        await self._writer.drain()
+
+    def close(self, disconnect: Disconnect) -> None:
+        """See `Wire.close`."""
+        if self._closing:
+            return
+        self._closing = True
+        loop = asyncio.get_running_loop()
+        deadline = self._settings.close_timeout_s
+        # A deadline by the loop's own timer: it must hold even while the hub stops.
+        loop.call_later(deadline, self._abort)
+        if disconnect is SLOW and self._protocol.writing_paused:
+            # Nothing more fits, so nobody would read the code.
+            self._abort()
+            return
+        self._hub.tasks.spawn(self._say_close(disconnect), "close")
+
+    async def _say_close(self, disconnect: Disconnect) -> None:
+        code, reason = self.close_words(disconnect)
+        try:
+            await self._ws.close(code=code, message=reason.encode(), drain=False)
+        except (ConnectionError, RuntimeError):
+            # The peer went first.
+            self._abort()
+        finally:
+            self._finish()
+
+    def _abort(self) -> None:
+        self._transport.abort()
+        self._finish()
+
+    def _dead(self) -> bool:
+        return self._ws.closed or self._transport.is_closing()
+
+    def _finish(self) -> None:
+        if not self._finished.done():
+            self._finished.set_result(None)
+
+    # The peer
+
+    async def serve(self, receiver: Receiver) -> None:
+        """Read until the peer goes or is sent away."""
+        self._watch(receiver.session)
+        token = observability.session_id.set(receiver.session.id)
+        try:
+            await self._read(receiver)
+        except Exception:
+            logger.exception("a handler failed")
+            receiver.session.close(SERVER_ERROR)
+        finally:
+            observability.session_id.reset(token)
+            receiver.session.gone()
+        if self._closing:
+            await self._finished
+
+    async def _read(self, receiver: Receiver) -> None:
+        session = receiver.session
+        while not session.closed:
+            message = await self._ws.receive()
+            self._heard_at = self._hub.now()
+            if message.type is WSMsgType.TEXT:
+                await receiver.on_text(message.data)
+            elif message.type is WSMsgType.BINARY:
+                await receiver.on_binary(message.data)
+            elif message.type is WSMsgType.PING:
+                self._control(frames.pong(message.data[:CONTROL_PAYLOAD_BYTES]))
+            elif message.type is not WSMsgType.PONG:
+                return
+
+    def _control(self, frame: bytes) -> None:
+        if not self._closing and not self._dead() and not self._protocol.writing_paused:
+            self._transport.write(frame)
+
+    def _watch(self, session: Session) -> None:
+        """Ping by the wheel, and end a session whose peer does not answer."""
+        settings = self._settings
+
+        def tick() -> None:
+            if session.closed:
+                return
+            now = self._hub.now()
+            if self._pinged_at is not None and self._heard_at < self._pinged_at:
+                session.close(NO_PONG)
+                return
+            quiet_s = now - self._heard_at
+            if quiet_s < settings.ping_interval_s or self._protocol.writing_paused:
+                self._pinged_at = None
+                wait_s = max(1.0, settings.ping_interval_s - quiet_s)
+                self._hub.wheel.call_later(wait_s, tick)
+                return
+            self._pinged_at = now
+            self._control(frames.ping())
+            self._hub.wheel.call_later(settings.ping_timeout_s, tick)
+
+        self._hub.wheel.call_later(settings.ping_interval_s, tick)
+
+
+async def accept(
+    request: web.Request,
+    hub: Hub,
+    settings: Settings,
+    *,
+    max_frame_bytes: int,
+) -> tuple[web.WebSocketResponse, Socket]:
+    """Do the handshake; return the response for aiohttp and the socket."""
+    ws = web.WebSocketResponse(
+        timeout=settings.close_timeout_s,
+        autoping=False,
+        heartbeat=None,
+        compress=False,
+        max_msg_size=max_frame_bytes,
+        decode_text=False,
+    )
+    writer = await ws.prepare(request)
+    return ws, Socket(request, ws, writer, hub, settings)
+
+
+def tune(sock: socket.socket | None, settings: Settings) -> None:
+    """Bound what the kernel holds for a peer that does not read, and for how long."""
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        timeout_ms = int(settings.tcp_user_timeout_s * 1000)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)

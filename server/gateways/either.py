@@ -1,0 +1,86 @@
+"""`/ws/notes/{name}`: one route, two wires. The client's first frame decides.
+
+Stock y-websocket providers throw on a text frame, so the server is silent until it
+knows: binary means Yjs only, text means JSON only. `?format=json` decides at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from ..keys import HUB, PRINCIPAL, SETTINGS
+from .base import accept, own_codes
+from .native.codec import NATIVE
+from .native.handler import NativeReceiver, first_subscribe, join_first
+from .yjs.handler import YjsReceiver, close_words
+from .yjs.speech import YJS
+
+if TYPE_CHECKING:
+    from ..hub.hub import Hub
+    from ..hub.session import Session
+    from ..model import Subscribe
+    from .base import Socket
+
+WELCOME = "welcome"
+SYNC_OVERHEAD_BYTES = 64 * 1024
+"""What a Yjs frame may hold beside one update: its head, and awareness."""
+
+
+class EitherReceiver:
+    """Waits for the first frame and hands everything to the receiver of its wire."""
+
+    def __init__(
+        self, session: Session, hub: Hub, socket: Socket, subscribe: Subscribe
+    ) -> None:
+        self.session = session
+        self._hub = hub
+        self._socket = socket
+        self._subscribe = subscribe
+        self._chosen: NativeReceiver | YjsReceiver | None = None
+
+    async def on_text(self, frame: bytes) -> None:
+        """Speak JSON from now on, if this is the first frame."""
+        if self._chosen is None:
+            await self.speak_json()
+        if self._chosen is not None:
+            await self._chosen.on_text(frame)
+
+    async def on_binary(self, frame: bytes) -> None:
+        """Speak Yjs from now on, if this is the first frame."""
+        if self._chosen is None:
+            self._chosen = YjsReceiver(self.session, self._hub, self._subscribe.channel)
+        await self._chosen.on_binary(frame)
+
+    async def speak_json(self) -> None:
+        """Make it a session of the native wire."""
+        self._socket.close_words = own_codes
+        self.session.speak("native", NATIVE)
+        self._chosen = NativeReceiver(self.session, self._subscribe.channel)
+        await join_first(self.session, self._subscribe)
+
+
+async def note(request: web.Request) -> web.WebSocketResponse:
+    """Open a note by whichever wire its client speaks."""
+    name = request.match_info.get("name") or WELCOME
+    subscribe = first_subscribe(request, f"notes:{name}")
+    hub, settings = request.app[HUB], request.app[SETTINGS]
+    ws, socket = await accept(
+        request,
+        hub,
+        settings,
+        max_frame_bytes=settings.note_update_bytes + SYNC_OVERHEAD_BYTES,
+    )
+    socket.close_words = close_words
+    session = hub.open_session(request[PRINCIPAL], "yjs", YJS, socket)
+    receiver = EitherReceiver(session, hub, socket, subscribe)
+    if request.query.get("format") == "json":
+        await receiver.speak_json()
+    await socket.serve(receiver)
+    return ws
+
+
+def routes() -> list[web.RouteDef]:
+    """Return the routes of notes."""
+    return [web.get("/ws/notes", note), web.get("/ws/notes/{name}", note)]

@@ -1,0 +1,1 @@
+"""JSON over WebSocket, the wire of our own pages."""

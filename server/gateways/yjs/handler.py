@@ -1,0 +1,205 @@
+"""The Yjs gateway: a stock y-websocket provider works on it.
+
+Differences to a stock server, each for a reason:
+- An update comes back to its author too, after the commit: that is the acknowledgement.
+- An update that builds on something missing is not kept pending: the server asks for
+  all that it lacks (sync step 1), and the client, which has it, sends it.
+- What cannot be taken is not dropped in silence: the reason is told (auth denied), and
+  the close code says whether to come back (4400-4499: not).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ...errors import (
+    DENIED,
+    INVALID,
+    NOT_YET,
+    PERMISSION_DENIED,
+    SERVER_ERROR,
+    SHUTDOWN,
+    SLOW,
+    TOO_MANY_REQUESTS,
+    UNKNOWN_CHANNEL,
+    Refusal,
+)
+from ...model import Event, Failed, StateVector, Subscribe
+from .. import frames
+from . import codec
+from .speech import KEEP_ALIVE, awareness_frame
+
+if TYPE_CHECKING:
+    from ...errors import Disconnect, ReplyError
+    from ...hub.hub import Hub
+    from ...hub.session import Kept, Session
+
+logger = logging.getLogger("hubbub.yjs")
+
+KEEP_ALIVE_S = 20.0
+
+_GOING_AWAY, _TRY_AGAIN = 1012, 1013
+_BAD_FRAME, _FORBIDDEN = 4400, 4403
+_SERVER_FAULT = 4500
+
+_NOTHING = b"\x00"
+"""The state vector of someone who has nothing."""
+
+
+def close_words(disconnect: Disconnect) -> tuple[int, str]:
+    """Say a disconnect in this wire's codes: 4400-4499 means stay away."""
+    if disconnect is SHUTDOWN:
+        return _GOING_AWAY, disconnect.reason
+    if disconnect is SLOW:
+        return _TRY_AGAIN, disconnect.reason
+    if disconnect is DENIED:
+        return _FORBIDDEN, disconnect.reason
+    if disconnect.returns:
+        return _SERVER_FAULT, disconnect.reason
+    return _BAD_FRAME, disconnect.reason
+
+
+class YjsReceiver:
+    """Feeds one note with the messages of one client."""
+
+    def __init__(self, session: Session, hub: Hub, channel: str) -> None:
+        self.session = session
+        self._hub = hub
+        self._channel = channel
+        self._client: int | None = None
+        # After an update that builds on something missing nothing is acknowledged
+        # until the client has sent all that the server lacks.
+        self._lacking = False
+        self._unanswered: int | None = None
+        self._stay()
+
+    async def on_text(self, frame: bytes) -> None:
+        """Refuse it: the first frame was binary, so this is a Yjs client."""
+        self.session.close(INVALID)
+
+    async def on_binary(self, frame: bytes) -> None:
+        """Carry out each message of a frame, in order."""
+        try:
+            for message in codec.decode(frame):
+                await self._carry_out(message)
+                if self.session.closed:
+                    return
+        except codec.FrameError as error:
+            logger.info("a frame was refused: %s", error)
+            self._refuse(INVALID, str(error))
+        except Refusal as refusal:
+            self._refuse(_disconnect(refusal.error), refusal.error.message)
+
+    async def _carry_out(self, message: codec.Message) -> None:
+        match message:
+            case codec.SyncStep1():
+                await self._join(message.state_vector)
+            case codec.SyncStep2():
+                await self._write(message.update, whole=True)
+            case codec.Update():
+                await self._write(message.update, whole=False)
+            case codec.Awareness():
+                for entry in message.entries:
+                    await self._present(entry)
+            case codec.QueryAwareness():
+                frame = awareness_frame(self._hub.retained(self._channel).values())
+                if frame is not None:
+                    self.session.push(frame, self._channel)
+            case codec.SaveRequest():
+                self._save(message.number)
+
+    async def _join(self, state_vector: bytes) -> None:
+        await self.session.caught_up()
+        since = StateVector(state_vector)
+        await self._hub.join(self.session, Subscribe(None, self._channel, since))
+
+    async def _write(self, update: bytes, *, whole: bool) -> None:
+        if self._channel not in self.session.subscriptions:
+            await self._join(_NOTHING)
+        event = Event("update", update)
+        try:
+            await self.session.submit(self._channel, event, self._answer)
+        except Refusal as refusal:
+            if refusal.error is not NOT_YET:
+                raise
+            self._lacking = True
+            await self._join(_NOTHING)
+            return
+        if self._lacking and whole:
+            self._lacking = False
+            if self._unanswered is not None:
+                self._save(self._unanswered)
+
+    def _answer(self, kept: Kept) -> None:
+        # The echo is the acknowledgement. What was not kept, the client has still: it
+        # comes back and sends it again.
+        if kept.exception() is not None:
+            self.session.close(SERVER_ERROR)
+
+    async def _present(self, entry: codec.AwarenessEntry) -> None:
+        """Take the presence that this client brought, not what it merely heard."""
+        if self._client is None and entry.state is not None:
+            self._client = entry.client
+        if entry.client != self._client or not self._is_news(entry):
+            return
+        state = None if entry.state is None else msgspec.json.decode(entry.state)
+        content = {"client": entry.client, "clock": entry.clock, "state": state}
+        event = Event("awareness", content, str(entry.client), signal=True)
+        await self._hub.signal(self.session.who, self._channel, event, self.session)
+
+    def _is_news(self, entry: codec.AwarenessEntry) -> bool:
+        known = self._hub.retained(self._channel).get(str(entry.client))
+        if known is None or not isinstance(known.content, dict):
+            return entry.state is not None
+        clock = known.content.get("clock")
+        mine = known.owner == self.session.id
+        owner = self._hub.sessions.get(known.owner or "")
+        if owner is not None and owner.who.id != self.session.who.id:
+            return False
+        if not isinstance(clock, int):
+            return False
+        if entry.state is None and mine:
+            return entry.clock >= clock
+        return entry.clock > clock
+
+    def _save(self, number: int) -> None:
+        """Answer when everything that this client sent before is kept."""
+        if self._lacking:
+            self._unanswered = number
+            return
+        self._unanswered = None
+
+        def answer(kept: Kept) -> None:
+            if kept.cancelled() or kept.exception() is not None:
+                self.session.close(SERVER_ERROR)
+            else:
+                self.session.push(frames.binary(codec.saved(number)), None)
+
+        self._hub.settled(self._channel).add_done_callback(answer)
+
+    def _refuse(self, disconnect: Disconnect, reason: str) -> None:
+        error = PERMISSION_DENIED if disconnect is DENIED else None
+        if error is None:
+            self.session.push(frames.binary(codec.denied(reason)), None)
+        else:
+            self.session.tell(Failed(None, self._channel, error))
+        self.session.close(disconnect)
+
+    def _stay(self) -> None:
+        def tick() -> None:
+            if not self.session.closed:
+                self.session.push_signal(KEEP_ALIVE, self._channel, "keep-alive")
+                self._stay()
+
+        self._hub.wheel.call_later(KEEP_ALIVE_S, tick)
+
+
+def _disconnect(error: ReplyError) -> Disconnect:
+    if error.code in (PERMISSION_DENIED.code, UNKNOWN_CHANNEL.code):
+        return DENIED
+    if error.temporary or error.code == TOO_MANY_REQUESTS.code:
+        return SERVER_ERROR
+    return INVALID

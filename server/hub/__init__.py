@@ -1,0 +1,1 @@
+"""The hub: channels, sessions, order. Knows no HTTP, no SQL and no kind."""

@@ -1,0 +1,130 @@
+"""Group commit: what arrives while a transaction is under way goes with the next one.
+
+Rules:
+1. Appends reach the log in the order of `submit`, from one task.
+2. A future is resolved only when the log has kept its append.
+3. When a transaction fails, everything that was submitted meanwhile is refused too: it
+   may have been judged against a state that was never kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..errors import TOO_MANY_REQUESTS, UNAVAILABLE, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..runtime.stats import Stats
+    from ..runtime.tasks import Tasks
+    from .ports import Append, Log, Outcome
+
+logger = logging.getLogger("hubbub.commit")
+
+BATCH_APPENDS = 512
+WAITING_APPENDS = 10_000
+"""Above this many waiting appends, publishing is refused as too many requests."""
+
+Kept: TypeAlias = "Callable[[Append, Outcome], None]"
+
+
+class Committer:
+    """Feeds one log, in batches."""
+
+    def __init__(
+        self,
+        log: Log,
+        tasks: Tasks,
+        stats: Stats,
+        kept: Kept,
+        failed: Callable[[Sequence[Append]], None],
+    ) -> None:
+        self.log = log
+        self._tasks = tasks
+        self._stats = stats
+        self._kept = kept
+        self._failed = failed
+        self._waiting: deque[tuple[Append | None, asyncio.Future[Outcome | None]]] = (
+            deque()
+        )
+        self._running = False
+
+    def check_room(self) -> None:
+        """Raise `Refusal` (too many requests) when too much waits already."""
+        if len(self._waiting) >= WAITING_APPENDS:
+            raise Refusal(TOO_MANY_REQUESTS)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and no transaction is under way."""
+        return not self._running
+
+    def submit(self, append: Append) -> asyncio.Future[Outcome | None]:
+        """Queue an append; the future has its outcome, or a `Refusal` (unavailable)."""
+        return self._enqueue(append)
+
+    def barrier(self) -> asyncio.Future[Outcome | None]:
+        """Return a future that is done (None) when all before it is kept."""
+        return self._enqueue(None)
+
+    def _enqueue(self, append: Append | None) -> asyncio.Future[Outcome | None]:
+        future: asyncio.Future[Outcome | None] = (
+            asyncio.get_running_loop().create_future()
+        )
+        # The sender may be gone when it is refused; that is not an error of anyone's.
+        future.add_done_callback(_look_at)
+        self._waiting.append((append, future))
+        if not self._running:
+            self._running = True
+            self._tasks.spawn(self._run(), "commit")
+        return future
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._commit_some()
+        finally:
+            self._running = False
+
+    async def _commit_some(self) -> None:
+        count = min(len(self._waiting), BATCH_APPENDS)
+        batch = [self._waiting.popleft() for _ in range(count)]
+        appends = [append for append, _ in batch if append is not None]
+        try:
+            outcomes = iter(await self.log.append(appends) if appends else ())
+        except asyncio.CancelledError:
+            self._refuse(batch)
+            raise
+        except Exception:
+            logger.exception("a transaction of %d appends failed", len(appends))
+            self._stats.failed_commits += 1
+            self._refuse(batch)
+            return
+        self._stats.commits += bool(appends)
+        self._stats.committed += len(appends)
+        for append, future in batch:
+            outcome = None
+            if append is not None:
+                outcome = next(outcomes)
+                self._kept(append, outcome)
+            if not future.done():
+                future.set_result(outcome)
+
+    def _refuse(
+        self, batch: list[tuple[Append | None, asyncio.Future[Outcome | None]]]
+    ) -> None:
+        doomed = [*batch, *self._waiting]
+        self._waiting.clear()
+        self._failed([append for append, _ in doomed if append is not None])
+        for _, future in doomed:
+            if not future.done():
+                future.set_exception(Refusal(UNAVAILABLE))
+
+
+def _look_at(future: asyncio.Future[Outcome | None]) -> None:
+    if not future.cancelled():
+        future.exception()

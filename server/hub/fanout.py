@@ -1,0 +1,66 @@
+"""Gives one broadcast to many subscriptions: encoded once for each codec."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ..model import Joined, Left, Publication, Reset, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..model import Broadcast
+    from .subscription import Subscription
+    from .wire import Codec
+
+logger = logging.getLogger("hubbub.fanout")
+
+
+def give(
+    broadcast: Broadcast,
+    subscriptions: Iterable[Subscription],
+    frames: dict[Codec, bytes | None],
+) -> int:
+    """Give one broadcast to some subscriptions; return how many it was queued for."""
+    delivered = 0
+    offset = broadcast.position.offset if isinstance(broadcast, Publication) else None
+    for subscription in subscriptions:
+        if subscription.held is not None:
+            subscription.hold(broadcast)
+            continue
+        if offset is not None:
+            if offset <= subscription.offset:
+                continue
+            subscription.offset = offset
+        elif isinstance(broadcast, Reset):
+            subscription.offset = broadcast.position.offset
+        elif isinstance(broadcast, Joined | Left) and not subscription.presence:
+            continue
+        session = subscription.session
+        frame = _frame(broadcast, session.codec, frames)
+        if frame is None:
+            continue
+        delivered += 1
+        if isinstance(broadcast, Signal):
+            session.push_signal(frame, broadcast.channel, broadcast.key)
+        else:
+            session.push(frame, broadcast.channel)
+    return delivered
+
+
+def _frame(
+    broadcast: Broadcast, codec: Codec, frames: dict[Codec, bytes | None]
+) -> bytes | None:
+    try:
+        return frames[codec]
+    except KeyError:
+        pass
+    try:
+        frame = codec.encode(broadcast)
+    except Exception:
+        # One codec's fault must not keep the others from their frames.
+        logger.exception("codec %s cannot encode", codec.name)
+        frame = None
+    frames[codec] = frame
+    return frame

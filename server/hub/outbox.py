@@ -1,0 +1,226 @@
+"""What waits to be written to one session: bounded in bytes, pure.
+
+Rules:
+1. Publications and replies keep their order and are never dropped here. If they do not
+   fit, even after waiting signals were dropped, `put` says so and the session is
+   closed; its client resumes by position.
+2. A signal with a key replaces the waiting one of its (channel, key). A signal without
+   one waits in order and is the first to go.
+3. What was dropped or merged is counted for each channel, and `take_gaps` tells it.
+4. A catch-up (the reply to a subscribe) is exempt from the bound: its own bound is the
+   kind's, and only one waits at a time.
+
+Theory of operation: `_line` holds frames in order. `_keyed` holds the newest frame for
+each (channel, key); it leaves behind the line, each channel at most once in its flush
+interval.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from ..model import Gap
+
+FRAME_OVERHEAD_BYTES = 64
+"""What an entry costs beside its bytes, so that a flood of tiny frames is bounded."""
+
+
+class _Entry(NamedTuple):
+    frame: bytes
+    channel: str | None
+    droppable: bool
+    exempt: bool
+
+
+class Outbox:
+    """One session's waiting frames. Not for use from several threads."""
+
+    __slots__ = (
+        "_due",
+        "_exempt_count",
+        "_keyed",
+        "_limit_bytes",
+        "_line",
+        "_merged",
+        "_skipped",
+        "waiting_bytes",
+    )
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._line: deque[_Entry] = deque()
+        self._keyed: dict[str, dict[str, bytes]] = {}
+        self._due: dict[str, float] = {}
+        self._skipped: dict[str, int] = {}
+        self._merged: dict[str, int] = {}
+        self._exempt_count = 0
+        self.waiting_bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._line or self._keyed)
+
+    @property
+    def catching_up(self) -> bool:
+        """Whether a catch-up still waits here."""
+        return self._exempt_count > 0
+
+    def put(self, frame: bytes, channel: str | None, *, exempt: bool = False) -> bool:
+        """Queue what must not be lost; return False where it does not fit."""
+        if exempt:
+            self._exempt_count += 1
+        else:
+            cost = len(frame) + FRAME_OVERHEAD_BYTES
+            if not self._fits(cost):
+                self._drop_signals()
+                if not self._fits(cost):
+                    return False
+            self.waiting_bytes += cost
+        self._line.append(_Entry(frame, channel, droppable=False, exempt=exempt))
+        return True
+
+    def put_signal(self, frame: bytes, channel: str) -> bool:
+        """Queue a signal without a key; return False where it was dropped."""
+        cost = len(frame) + FRAME_OVERHEAD_BYTES
+        if not self._fits(cost):
+            self._skip(channel)
+            return False
+        self.waiting_bytes += cost
+        self._line.append(_Entry(frame, channel, droppable=True, exempt=False))
+        return True
+
+    def put_keyed(self, frame: bytes, channel: str, key: str) -> bool:
+        """Queue a signal that replaces the waiting one; False: dropped or merged."""
+        waiting = self._keyed.get(channel)
+        if waiting is None:
+            waiting = self._keyed[channel] = {}
+        before = waiting.get(key)
+        cost = len(frame) + FRAME_OVERHEAD_BYTES
+        if before is not None:
+            self.waiting_bytes += cost - len(before) - FRAME_OVERHEAD_BYTES
+            waiting[key] = frame
+            self._merged[channel] = self._merged.get(channel, 0) + 1
+            return False
+        if not self._fits(cost):
+            self._skip(channel)
+            if not waiting:
+                del self._keyed[channel]
+            return False
+        self.waiting_bytes += cost
+        waiting[key] = frame
+        return True
+
+    def take(
+        self, room_bytes: int, now: float, intervals: dict[str, float]
+    ) -> list[bytes]:
+        """Remove and return frames in order, until `room_bytes` is used up.
+
+        At least one frame leaves if any waits and there is room at all, so that a frame
+        larger than the room is not stuck. `intervals` gives each channel's flush
+        interval in seconds (missing: 0).
+        """
+        taken: list[bytes] = []
+        while self._line and room_bytes > 0:
+            entry = self._line.popleft()
+            self._release(entry)
+            taken.append(entry.frame)
+            room_bytes -= len(entry.frame)
+        if self._keyed and room_bytes > 0 and not self._line:
+            self._take_keyed(taken, room_bytes, now, intervals)
+        return taken
+
+    def next_due(self, now: float) -> float | None:
+        """Return when the next keyed signal may leave; None where none waits."""
+        if not self._keyed:
+            return None
+        return min(self._due.get(channel, now) for channel in self._keyed)
+
+    def take_gaps(self) -> list[Gap]:
+        """Return what was dropped and merged since the last call, and start anew."""
+        channels = self._skipped.keys() | self._merged.keys()
+        gaps = [
+            Gap(name, self._skipped.get(name, 0), self._merged.get(name, 0))
+            for name in sorted(channels)
+        ]
+        self._skipped.clear()
+        self._merged.clear()
+        return gaps
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether anything was dropped or merged since the last `take_gaps`."""
+        return bool(self._skipped or self._merged)
+
+    def drop_channel(self, channel: str) -> None:
+        """Drop what waits for a channel: its subscription ended."""
+        kept = deque[_Entry]()
+        for entry in self._line:
+            if entry.channel == channel:
+                self._release(entry)
+            else:
+                kept.append(entry)
+        self._line = kept
+        for frame in self._keyed.pop(channel, {}).values():
+            self.waiting_bytes -= len(frame) + FRAME_OVERHEAD_BYTES
+        self._due.pop(channel, None)
+        self._skipped.pop(channel, None)
+        self._merged.pop(channel, None)
+
+    def drop_keyed(self) -> None:
+        """Drop the signals with keys: what is left can leave at once."""
+        for waiting in self._keyed.values():
+            for frame in waiting.values():
+                self.waiting_bytes -= len(frame) + FRAME_OVERHEAD_BYTES
+        self._keyed.clear()
+
+    def clear(self) -> None:
+        """Drop everything: the session ends."""
+        self._line.clear()
+        self._keyed.clear()
+        self._exempt_count = 0
+        self.waiting_bytes = 0
+
+    def _fits(self, cost: int) -> bool:
+        return self.waiting_bytes + cost <= self._limit_bytes
+
+    def _release(self, entry: _Entry) -> None:
+        if entry.exempt:
+            self._exempt_count -= 1
+        else:
+            self.waiting_bytes -= len(entry.frame) + FRAME_OVERHEAD_BYTES
+
+    def _skip(self, channel: str) -> None:
+        self._skipped[channel] = self._skipped.get(channel, 0) + 1
+
+    def _drop_signals(self) -> None:
+        kept = deque[_Entry]()
+        for entry in self._line:
+            if entry.droppable:
+                self._release(entry)
+                self._skip(entry.channel or "")
+            else:
+                kept.append(entry)
+        self._line = kept
+        for channel, waiting in self._keyed.items():
+            for frame in waiting.values():
+                self.waiting_bytes -= len(frame) + FRAME_OVERHEAD_BYTES
+                self._skip(channel)
+        self._keyed.clear()
+
+    def _take_keyed(
+        self,
+        taken: list[bytes],
+        room_bytes: int,
+        now: float,
+        intervals: dict[str, float],
+    ) -> None:
+        for channel in list(self._keyed):
+            if self._due.get(channel, now) > now:
+                continue
+            if room_bytes <= 0:
+                return
+            for frame in self._keyed.pop(channel).values():
+                self.waiting_bytes -= len(frame) + FRAME_OVERHEAD_BYTES
+                taken.append(frame)
+                room_bytes -= len(frame)
+            self._due[channel] = now + intervals.get(channel, 0.0)

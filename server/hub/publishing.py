@@ -1,0 +1,149 @@
+"""How something is said: authorize, accept, keep, send to all nodes.
+
+Events of a channel are accepted in the order of the calls and kept in that order; the
+sender's task may go at any time, what was submitted is kept and delivered all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..errors import NOT_YET, Refusal
+from ..model import SERVER, Action, Publication, check_key, split_channel
+from .kind import Follows, Nothing, Refused
+from .ports import Append, Appended, Draft, Duplicate, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..model import Event, Position, Principal, Signal
+    from .channel import Channel
+    from .hub import Hub
+    from .ports import Backplane, Outcome
+    from .session import Kept, Session
+
+logger = logging.getLogger("hubbub.publishing")
+
+
+class Publishing:
+    """The one way to a channel's log, and from there to all nodes."""
+
+    def __init__(self, hub: Hub, backplane: Backplane) -> None:
+        self._hub = hub
+        self._backplane = backplane
+
+    async def submit(self, who: Principal, name: str, event: Event) -> Kept:
+        """Have an event accepted; the future is done when it is kept."""
+        if event.key is not None:
+            check_key(event.key)
+        async with self._hub.registry.entered(who, name, Action.PUBLISH) as channel:
+            if event.key is not None and channel.kind.policy.stateful:
+                return await self._submit_alone(channel, who, event)
+            while not channel.loaded or channel.exclusive.locked():
+                async with channel.exclusive:
+                    await self._hub.registry.load(channel)
+            return self._accept(channel, who, event)
+
+    async def _submit_alone(
+        self, channel: Channel, who: Principal, event: Event
+    ) -> Kept:
+        # Whether the key was used is known only to the log, and what a stateful kind
+        # accepts next builds on this one: so nothing is accepted until it is known.
+        async with channel.exclusive:
+            await self._hub.registry.load(channel)
+            future = self._accept(channel, who, event)
+            await asyncio.wait([future])
+            if not isinstance(_outcome(future), Appended):
+                channel.forget()
+            return future
+
+    def _accept(self, channel: Channel, who: Principal, event: Event) -> Kept:
+        channel.committer.check_room()
+        accepted = channel.kind.accept(who, channel.name, event)
+        if isinstance(accepted, Refused):
+            raise Refusal(accepted.error)
+        if accepted is Nothing.NOT_YET:
+            raise Refusal(NOT_YET)
+        if not isinstance(accepted, Follows):
+            return channel.committer.barrier()
+        for signal in accepted.signals:
+            self.send_signal(signal)
+        if not accepted.says:
+            return channel.committer.barrier()
+        now_ms = self._hub.clock.now_ms()
+        author = None if who is SERVER else who
+        drafts = tuple(
+            Draft(say.channel, say.event, say.content, author, now_ms)
+            for say in accepted.says
+        )
+        changes = tuple(accepted.changes)
+        return channel.committer.submit(Append(drafts, changes, event.key))
+
+    def judge(self, outcome: Outcome | None) -> Position | None:
+        """Return the position an outcome means; raise `Refusal` if it was rejected."""
+        if isinstance(outcome, Appended):
+            return outcome.positions[0]
+        if isinstance(outcome, Duplicate):
+            self._hub.stats.duplicates += 1
+            return outcome.position
+        if isinstance(outcome, Rejected):
+            raise Refusal(outcome.error)
+        return None
+
+    async def signal(
+        self, who: Principal, name: str, event: Event, session: Session | None
+    ) -> None:
+        """Send a signal through the channel's kind. Raises `Refusal`."""
+        async with self._hub.registry.entered(who, name, Action.SIGNAL) as channel:
+            accepted = channel.kind.accept(who, name, event)
+            if isinstance(accepted, Refused):
+                raise Refusal(accepted.error)
+            if isinstance(accepted, Follows):
+                for signal in accepted.signals:
+                    self.send_signal(_owned(signal, session))
+
+    def send_signal(self, signal: Signal) -> None:
+        """Send a signal without asking the kind: for the kinds' own sources."""
+        self._hub.stats.signals += 1
+        self._backplane.publish(signal)
+
+    def kept(self, append: Append, outcome: Outcome) -> None:
+        """Send what was kept to all nodes. Called by the committer, in order."""
+        if not isinstance(outcome, Appended):
+            return
+        for draft, position in zip(append.drafts, outcome.positions, strict=True):
+            self._hub.stats.accepted[split_channel(draft.channel)[0]] += 1
+            publication = Publication(
+                draft.channel,
+                position,
+                draft.event,
+                draft.content,
+                draft.author,
+                draft.time_ms,
+                append.key if draft is append.drafts[0] else None,
+            )
+            try:
+                self._backplane.publish(publication)
+            except Refusal:
+                # It is kept: each node finds the gap and reads it from the log.
+                logger.warning("channel %s: not sent to other nodes", draft.channel)
+
+    def failed(self, appends: Sequence[Append]) -> None:
+        """Drop the states that ran ahead of a commit that failed."""
+        for name in {draft.channel for append in appends for draft in append.drafts}:
+            channel = self._hub.channels.get(name)
+            if channel is not None:
+                channel.forget()
+
+
+def _owned(signal: Signal, session: Session | None) -> Signal:
+    if session is None or not signal.retained:
+        return signal
+    return replace(signal, owner=session.id)
+
+
+def _outcome(future: Kept) -> Outcome | None:
+    return None if future.exception() is not None else future.result()

@@ -1,0 +1,130 @@
+"""The channels that are open on this node: opened on demand, closed when idle."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from ..errors import LIMIT_EXCEEDED, UNAVAILABLE, UNKNOWN_CHANNEL, Refusal
+from ..model import SERVER, split_channel
+from .channel import Channel
+from .kind import Keep
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from ..model import Action, Principal
+    from .commit import Committer
+    from .hub import Hub
+    from .kind import Kind
+
+logger = logging.getLogger("hubbub.registry")
+
+SWEEP_INTERVAL_S = 15.0
+
+
+class Registry:
+    """Finds channels by name, and makes their kinds ready."""
+
+    def __init__(self, hub: Hub, kinds: Mapping[str, Kind]) -> None:
+        self._hub = hub
+        self._kinds = kinds
+        self._committers: dict[Keep, Committer] = {}
+        self.open: dict[str, Channel] = {}
+
+    def start(self, committers: Mapping[Keep, Committer]) -> None:
+        """Say where what is kept goes; before that every channel is unavailable."""
+        self._committers.update(committers)
+        self._hub.wheel.call_later(SWEEP_INTERVAL_S, self._sweep)
+
+    def kind(self, name: str) -> Kind:
+        """Return a channel's kind; raise `Refusal` (unknown channel)."""
+        kind = self._kinds.get(split_channel(name)[0])
+        if kind is None:
+            raise Refusal(UNKNOWN_CHANNEL)
+        return kind
+
+    def committer(self, name: str) -> Committer:
+        """Return what commits a channel's publications; raise `Refusal`."""
+        kind = self.kind(name)
+        try:
+            return self._committers[kind.policy.keep]
+        except KeyError:
+            raise Refusal(UNAVAILABLE) from None
+
+    @asynccontextmanager
+    async def entered(
+        self, who: Principal, name: str, action: Action
+    ) -> AsyncIterator[Channel]:
+        """Authorize, and hold a channel open meanwhile. Raises `Refusal`."""
+        kind = self.kind(name)
+        if who is not SERVER:
+            await kind.authorize(who, name, action)
+        channel = self._find(name, kind)
+        channel.users += 1
+        channel.used_at = self._hub.now()
+        try:
+            if not channel.loaded:
+                await self.load(channel)
+            yield channel
+        finally:
+            channel.users -= 1
+
+    def _find(self, name: str, kind: Kind) -> Channel:
+        channel = self.open.get(name)
+        if channel is None:
+            if self._hub.stopping:
+                raise Refusal(UNAVAILABLE)
+            if len(self.open) >= self._hub.limits.channels:
+                raise Refusal(LIMIT_EXCEEDED.because("too many channels"))
+            channel = Channel(self._hub, name, kind, self.committer(name))
+            self.open[name] = channel
+        return channel
+
+    async def load(self, channel: Channel) -> None:
+        """Make the kind ready to judge; raise `Refusal` (unavailable) if it cannot."""
+        async with channel.opening:
+            if channel.loaded:
+                return
+            # What is in flight must be kept first: the state is read from the log.
+            if not channel.committer.idle:
+                await channel.committer.barrier()
+            try:
+                top = await channel.kind.load(channel.name, channel.committer.log)
+            except (Refusal, asyncio.CancelledError):
+                raise
+            except Exception:
+                logger.exception("channel %s: cannot be loaded", channel.name)
+                raise Refusal(UNAVAILABLE) from None
+            channel.loaded = True
+            channel.found(top)
+
+    def _sweep(self) -> None:
+        now = self._hub.now()
+        for name, channel in tuple(self.open.items()):
+            if (
+                channel.idle
+                and channel.committer.idle
+                and now > self._stays_to(channel)
+            ):
+                del self.open[name]
+                channel.forget()
+                self._drop(channel)
+        self._hub.wheel.call_later(SWEEP_INTERVAL_S, self._sweep)
+
+    def _stays_to(self, channel: Channel) -> float:
+        idle_s = self._hub.limits.idle_s
+        policy = channel.kind.policy
+        if policy.keep is Keep.MEMORY:
+            # Who comes back within the history's age must find it.
+            idle_s = max(idle_s, policy.history_age_s)
+        return channel.used_at + idle_s
+
+    @staticmethod
+    def _drop(channel: Channel) -> None:
+        log = channel.committer.log
+        # Without a store a memory log stands in for it, and must not forget.
+        if log.durable or channel.kind.policy.keep is not Keep.DURABLE:
+            log.drop(channel.name)

@@ -1,0 +1,33 @@
+"""The typed names under which an application and a request carry things."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from aiohttp import web
+
+from .hub.hub import Hub
+from .kinds.chat.rows import ChatRows
+from .kinds.notes.rows import NoteRows
+from .kinds.ticker.kind import TickerKind
+from .model import Principal
+from .settings import Settings
+
+Identify: TypeAlias = Callable[[web.Request], Awaitable[Principal | None]]
+"""Says who a request is of; None refuses it."""
+
+HUB = web.AppKey("HUB", Hub)
+SETTINGS = web.AppKey("SETTINGS", Settings)
+IDENTIFY: web.AppKey[Identify] = web.AppKey("IDENTIFY")
+"""What the host application gave; absent: Hubbub's own guests."""
+SECRET = web.AppKey("SECRET", bytes)
+"""Signs cookies."""
+BASE = web.AppKey("BASE", str)
+"""The URL prefix without its last slash; empty when Hubbub is the whole site."""
+CHAT_ROWS: web.AppKey[ChatRows] = web.AppKey("CHAT_ROWS")
+NOTE_ROWS: web.AppKey[NoteRows] = web.AppKey("NOTE_ROWS")
+TICKER = web.AppKey("TICKER", TickerKind)
+
+PRINCIPAL = web.RequestKey("PRINCIPAL", Principal)
+"""Who the request is of; set by the gate."""

@@ -1,0 +1,1 @@
+"""Use cases: each a policy and a few hooks, without I/O."""

@@ -1,0 +1,1 @@
+"""Kind `chat`: rooms where people talk, and the list of them."""

@@ -1,0 +1,1 @@
+"""Kind `ticker`: a simulated market, its quotes and its candles."""

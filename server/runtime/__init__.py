@@ -1,0 +1,1 @@
+"""Tasks, timers, time and ids: what every floor above may use."""

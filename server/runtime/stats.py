@@ -1,0 +1,45 @@
+"""What the hub counts. Plain integers: the hot path adds, the scrape reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Stats:
+    """Totals since the start, but for `sessions`, which is now."""
+
+    sessions: Counter[str] = field(default_factory=Counter)
+    """Open sessions by gateway."""
+    opened: Counter[str] = field(default_factory=Counter)
+    closed: Counter[int] = field(default_factory=Counter)
+    """Sessions ended by the server, by code."""
+    refused: Counter[int] = field(default_factory=Counter)
+    """Commands refused, by code."""
+    accepted: Counter[str] = field(default_factory=Counter)
+    """Publications by kind."""
+    signals: int = 0
+    deliveries: int = 0
+    """Frames put into outboxes by fan-out."""
+    encodes: int = 0
+    writes: int = 0
+    written_bytes: int = 0
+    merged: int = 0
+    skipped: int = 0
+    recovered: int = 0
+    """Subscribes that got all they had missed."""
+    unrecovered: int = 0
+    """Subscribes whose position could not be resumed."""
+    duplicates: int = 0
+    """Publishes that a key showed to have been kept before."""
+    healed: int = 0
+    """Publications read from the log because the backplane lost them."""
+    failed_commits: int = 0
+    commits: int = 0
+    committed: int = 0
+
+    @property
+    def publications(self) -> int:
+        """Publications of all kinds."""
+        return self.accepted.total()

@@ -1,0 +1,76 @@
+"""A timing wheel: many coarse timers, one timer of the loop.
+
+A timer for each session costs a heap entry each; here all that fall into the same slot
+share one. Timers are late by up to one slot, never early.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Timers(Protocol):
+    """The part of the event loop that the wheel needs."""
+
+    def time(self) -> float:
+        """Return monotonic seconds."""
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> Cancellable:
+        """Call back at `when`."""
+
+
+class Cancellable(Protocol):
+    """A timer that can be called off."""
+
+    def cancel(self) -> None:
+        """Call it off."""
+
+
+class Wheel:
+    """Calls back after a delay, to the precision of `slot_s` seconds."""
+
+    def __init__(self, timers: Timers, slot_s: float) -> None:
+        self._timers = timers
+        self._slot_s = slot_s
+        self._slots: dict[int, list[Callable[[], None]]] = {}
+        self._timer: Cancellable | None = None
+        self._next_slot = 0
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> None:
+        """Call back once, after `delay_s` and before `delay_s + slot_s`.
+
+        It cannot be called off: the callback checks whether it is still wanted.
+        """
+        slot = int((self._timers.time() + delay_s) / self._slot_s) + 1
+        waiting = self._slots.get(slot)
+        if waiting is not None:
+            waiting.append(callback)
+            return
+        self._slots[slot] = [callback]
+        if self._timer is None or slot < self._next_slot:
+            self._arm(slot)
+
+    def stop(self) -> None:
+        """Forget all timers."""
+        self._slots.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self, slot: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._next_slot = slot
+        self._timer = self._timers.call_at(slot * self._slot_s, self._turn)
+
+    def _turn(self) -> None:
+        self._timer = None
+        now_slot = int(self._timers.time() / self._slot_s)
+        for slot in sorted(slot for slot in self._slots if slot <= now_slot):
+            for callback in self._slots.pop(slot):
+                callback()
+        if self._slots and self._timer is None:
+            self._arm(min(self._slots))

@@ -1,0 +1,1 @@
+"""Where publications and rows are kept."""

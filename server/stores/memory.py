@@ -1,0 +1,264 @@
+"""The store that lives in this process: rings of publications, and rows in dicts.
+
+It keeps what its bounds allow, and nothing of it survives the process. A channel gets
+a new epoch each time it is made: at its first use, and again after `drop`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..errors import Unrecoverable
+from ..hub.history import Bounds, Ring, check_recoverable
+from ..hub.ports import Appended, Duplicate, Rejected, Slice, Snapshot
+from ..kinds.chat.rows import RoomRow, RoomTouched
+from ..kinds.notes.rows import NoteRow, NoteTouched
+from ..model import Position, Publication
+from .content import Encoded, check_append, encode_append
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..hub.ports import Append, Change, Draft, Outcome
+    from ..runtime.clock import Clock
+
+MAX_BLANKS = 4_096
+"""How many channels without a publication are remembered: their names may be forged."""
+
+Apply: TypeAlias = "Callable[[Change], None]"
+_Author: TypeAlias = "tuple[str, str]"
+
+
+def _default_bounds(_channel: str) -> Bounds:
+    return Bounds()
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One channel: its ring, the keys of what the ring holds, its newest snapshot."""
+
+    ring: Ring
+    keys: dict[_Author, int] = field(default_factory=dict)
+    snapshot: Snapshot | None = None
+
+    def forget_keys(self, gone: Sequence[Publication]) -> None:
+        for publication in gone:
+            if publication.key is not None:
+                self.keys.pop(_author(publication), None)
+
+
+def _author(said: Publication | Draft, key: str | None = None) -> _Author:
+    author_id = said.author.id if said.author is not None else ""
+    found = said.key if isinstance(said, Publication) else key
+    return author_id, found or ""
+
+
+class MemoryLog:
+    """A `Log` that keeps the newest publications of each channel, inside its bounds.
+
+    `new_epoch` makes a random epoch (1 to 16 letters and digits). `bounds` says what a
+    channel may keep. `apply` has, for each type of change, what applies it. Keys are
+    remembered as long as the publication that they belong to.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        new_epoch: Callable[[], str],
+        bounds: Callable[[str], Bounds] = _default_bounds,
+        apply: Mapping[type, Apply] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._new_epoch = new_epoch
+        self._bounds = bounds
+        self._apply = dict(apply or {})
+        self._streams: dict[str, _Stream] = {}
+        self._blanks: dict[str, _Stream] = {}
+
+    @property
+    def durable(self) -> bool:
+        """Nothing survives this process."""
+        return False
+
+    async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
+        """Keep a batch; see `hub.ports.Log`. Raises TypeError for an unknown change."""
+        encoded = []
+        for append in batch:
+            self._check(append)
+            encoded.append(encode_append(append))
+        return [
+            each if isinstance(each, Rejected) else self._keep(append, each)
+            for append, each in zip(batch, encoded, strict=True)
+        ]
+
+    async def read(self, channel: str, after: Position, limit: int) -> Slice:
+        """Return what follows a position; see `hub.ports.Log`."""
+        stream = self._streams.get(channel) or self._blanks.get(channel)
+        if stream is None:
+            raise Unrecoverable(f"{channel} has no stream yet")
+        stream.forget_keys(stream.ring.trim(self._clock.monotonic()))
+        return Slice(stream.ring.after(after, limit), stream.ring.top)
+
+    async def page(self, channel: str, before: int | None, limit: int) -> Slice:
+        """Return what stands before an offset, or the newest; see `hub.ports.Log`."""
+        stream = self._stream(channel)
+        stream.forget_keys(stream.ring.trim(self._clock.monotonic()))
+        return Slice(stream.ring.before(before, limit), stream.ring.top)
+
+    async def top(self, channel: str) -> Position:
+        """Return the newest position; a channel without one gets its epoch here."""
+        return self._stream(channel).ring.top
+
+    async def snapshot(self, channel: str, at: Position, state: bytes) -> None:
+        """Keep a state and let go of what it stands for; see `hub.ports.Log`.
+
+        One older than the newest is ignored. Raises `Unrecoverable` where `at` is not a
+        position of this stream.
+        """
+        stream = self._stream(channel)
+        check_recoverable(at, 0, stream.ring.top)
+        if stream.snapshot is None or at.offset >= stream.snapshot.at.offset:
+            self._fill(channel)
+            stream.snapshot = Snapshot(at, state)
+            stream.forget_keys(stream.ring.release(at.offset))
+
+    async def latest_snapshot(self, channel: str) -> Snapshot | None:
+        """Return the newest snapshot; None where there is none."""
+        stream = self._streams.get(channel)
+        return stream.snapshot if stream is not None else None
+
+    def remember(self, publication: Publication) -> None:
+        """Do nothing: what was delivered is here already."""
+
+    def drop(self, channel: str) -> None:
+        """Forget the channel: its next use makes a new stream with a new epoch."""
+        self._streams.pop(channel, None)
+        self._blanks.pop(channel, None)
+
+    def _check(self, append: Append) -> None:
+        check_append(append)
+        for change in append.changes:
+            if type(change) not in self._apply:
+                raise TypeError(f"this log keeps no {type(change).__name__}")
+
+    def _keep(self, append: Append, encoded: Encoded) -> Outcome:
+        if append.key is not None:
+            first = append.drafts[0]
+            stream = self._stream(first.channel)
+            stream.forget_keys(stream.ring.trim(self._clock.monotonic()))
+            offset = stream.keys.get(_author(first, append.key))
+            if offset is not None:
+                return Duplicate(Position(stream.ring.top.epoch, offset))
+        keys = (append.key, *[None] * len(append.drafts))
+        positions = tuple(
+            self._add(draft, len(content), key)
+            for draft, content, key in zip(append.drafts, encoded, keys, strict=False)
+        )
+        for change in append.changes:
+            self._apply[type(change)](change)
+        return Appended(positions)
+
+    def _add(self, draft: Draft, size_bytes: int, key: str | None) -> Position:
+        stream = self._fill(draft.channel)
+        top = stream.ring.top
+        publication = Publication(
+            channel=draft.channel,
+            position=Position(top.epoch, top.offset + 1),
+            event=draft.event,
+            content=draft.content,
+            author=draft.author,
+            time_ms=draft.time_ms,
+            key=key,
+        )
+        if key is not None:
+            stream.keys[_author(publication)] = publication.position.offset
+        now_s = self._clock.monotonic()
+        stream.forget_keys(stream.ring.add(publication, size_bytes, now_s))
+        return publication.position
+
+    def _stream(self, channel: str) -> _Stream:
+        stream = self._streams.get(channel) or self._blanks.get(channel)
+        if stream is None:
+            stream = _Stream(
+                Ring(Position(self._new_epoch(), 0), self._bounds(channel))
+            )
+            if len(self._blanks) >= MAX_BLANKS:
+                self._blanks.pop(next(iter(self._blanks)))
+            self._blanks[channel] = stream
+        return stream
+
+    def _fill(self, channel: str) -> _Stream:
+        stream = self._stream(channel)
+        if self._blanks.pop(channel, None) is not None:
+            self._streams[channel] = stream
+        return stream
+
+
+class MemoryChatRows:
+    """`ChatRows` in a dict."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[str, RoomRow] = {}
+
+    def touch(self, change: Change) -> None:
+        """Apply a `RoomTouched`."""
+        if not isinstance(change, RoomTouched):
+            raise TypeError(type(change).__name__)
+        known = self._rooms.get(change.room)
+        self._rooms[change.room] = RoomRow(
+            name=change.room,
+            created_ms=known.created_ms if known else change.time_ms,
+            last_text=change.text,
+            last_author=change.author_name,
+            last_ms=change.time_ms,
+            messages=known.messages + 1 if known else 1,
+        )
+
+    async def rooms(self, limit: int) -> Sequence[RoomRow]:
+        """Return up to `limit` rooms, the one spoken in last first."""
+        newest = sorted(self._rooms.values(), key=lambda row: (-row.last_ms, row.name))
+        return newest[:limit]
+
+
+class MemoryNoteRows:
+    """`NoteRows` in a dict."""
+
+    def __init__(self) -> None:
+        self._notes: dict[str, NoteRow] = {}
+
+    def touch(self, change: Change) -> None:
+        """Apply a `NoteTouched`."""
+        if not isinstance(change, NoteTouched):
+            raise TypeError(type(change).__name__)
+        known = self._notes.get(change.name)
+        self._notes[change.name] = NoteRow(
+            name=change.name,
+            title=change.title,
+            created_ms=known.created_ms if known else change.time_ms,
+            updated_ms=change.time_ms,
+            updated_by=change.author_name,
+            chars=change.chars,
+        )
+
+    async def notes(self, limit: int) -> Sequence[NoteRow]:
+        """Return up to `limit` notes, the one edited last first."""
+        newest = sorted(
+            self._notes.values(), key=lambda row: (-row.updated_ms, row.name)
+        )
+        return newest[:limit]
+
+
+class MemoryStore:
+    """A log and the rows that its changes keep, all in this process."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        new_epoch: Callable[[], str],
+        bounds: Callable[[str], Bounds] = _default_bounds,
+    ) -> None:
+        self.chat = MemoryChatRows()
+        self.notes = MemoryNoteRows()
+        apply = {RoomTouched: self.chat.touch, NoteTouched: self.notes.touch}
+        self.log = MemoryLog(clock, new_epoch, bounds, apply)

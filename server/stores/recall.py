@@ -1,0 +1,106 @@
+"""A durable log with its newest publications in memory.
+
+When many come back at once, what they missed is answered from here; the store is asked
+only for what is older.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import Unrecoverable
+from ..hub.history import Bounds, Ring, Step, step
+from ..hub.ports import Slice
+from ..model import Position, Publication
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..hub.ports import Append, Log, Outcome, Snapshot
+    from ..runtime.clock import Clock
+
+KEPT = Bounds(size=500, age_s=float("inf"), max_bytes=512 * 1024)
+"""What is remembered of one channel."""
+
+
+class Recall:
+    """Reads from memory what it can; everything else is the log's own."""
+
+    def __init__(self, log: Log, clock: Clock) -> None:
+        self._log = log
+        self._clock = clock
+        self._rings: dict[str, Ring] = {}
+
+    @property
+    def durable(self) -> bool:
+        """Whether what was appended survives a power cut."""
+        return self._log.durable
+
+    def remember(self, publication: Publication) -> None:
+        """Remember a publication that was delivered; a hole starts the memory anew."""
+        channel, position = publication.channel, publication.position
+        ring = self._rings.get(channel)
+        following = Step.ANEW if ring is None else step(ring.top, position)
+        if following is Step.SEEN:
+            return
+        if ring is None or following is not Step.NEXT:
+            before = Position(position.epoch, position.offset - 1)
+            ring = self._rings[channel] = Ring(before, KEPT)
+        ring.add(publication, _size(publication), self._clock.monotonic())
+
+    async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
+        """See `Log.append`."""
+        return await self._log.append(batch)
+
+    async def read(self, channel: str, after: Position, limit: int) -> Slice:
+        """See `Log.read`."""
+        ring = self._rings.get(channel)
+        if ring is not None:
+            try:
+                return Slice(tuple(ring.after(after, limit)), ring.top)
+            except Unrecoverable:
+                pass
+        return await self._log.read(channel, after, limit)
+
+    async def page(self, channel: str, before: int | None, limit: int) -> Slice:
+        """See `Log.page`."""
+        ring = self._rings.get(channel)
+        if ring is not None:
+            end = ring.top.offset + 1 if before is None else before
+            start = max(0, end - 1 - limit)
+            if start >= ring.floor and end <= ring.top.offset + 1:
+                after = Position(ring.top.epoch, start)
+                found = ring.after(after, max(0, end - 1 - start))
+                return Slice(found, ring.top)
+        return await self._log.page(channel, before, limit)
+
+    async def top(self, channel: str) -> Position:
+        """See `Log.top`."""
+        return await self._log.top(channel)
+
+    async def snapshot(self, channel: str, at: Position, state: bytes) -> None:
+        """See `Log.snapshot`."""
+        await self._log.snapshot(channel, at, state)
+        ring = self._rings.get(channel)
+        if ring is not None and ring.top.epoch == at.epoch:
+            ring.release(at.offset)
+
+    async def latest_snapshot(self, channel: str) -> Snapshot | None:
+        """See `Log.latest_snapshot`."""
+        return await self._log.latest_snapshot(channel)
+
+    def drop(self, channel: str) -> None:
+        """Forget what is remembered of a channel."""
+        self._rings.pop(channel, None)
+        self._log.drop(channel)
+
+
+def _size(publication: Publication) -> int:
+    content = publication.content
+    if isinstance(content, bytes | str):
+        return len(content) + 200
+    if isinstance(content, dict):
+        return 200 + sum(
+            len(part) for part in content.values() if isinstance(part, str | bytes)
+        )
+    return 400

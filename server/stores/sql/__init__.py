@@ -1,0 +1,1 @@
+"""The store in a database: the log of publications, and the rows that kinds keep."""

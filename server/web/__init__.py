@@ -1,0 +1,1 @@
+"""Pages, HTTP API, gate, sign-in, health and metrics."""

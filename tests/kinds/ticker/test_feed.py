@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from server.errors import TOO_MANY_REQUESTS, Refusal
+from server.kinds.ticker.bars import Interval
+from server.kinds.ticker.candles import KEPT
+from server.kinds.ticker.feed import FeedTime
+from server.kinds.ticker.symbols import Sector, Symbol
+from tests.kinds.ticker.exchange import START_MS, Exchange, an_exchange
+
+ONE = "ticker:ACME"
+BOARD = "ticker:market"
+WILD = Symbol("WILD", "Wild & Sons", Sector.FOOD, "0.01", "50.00", 3.0, 2.0)
+
+
+class TwoClocks:
+    """A wall clock and a monotonic one that are set apart from each other."""
+
+    def __init__(self) -> None:
+        self.wall_ms, self.passed_s = START_MS, 5.0
+
+    def now_ms(self) -> int:
+        """Return what the wall clock says."""
+        return self.wall_ms
+
+    def monotonic(self) -> float:
+        """Return the seconds that really passed."""
+        return self.passed_s
+
+
+def closed_bars(exchange: Exchange) -> list[list[int]]:
+    """Return ACME's closed bars of five seconds, as the floor has them."""
+    bars = exchange.floor.bars("ACME", Interval.FIVE_SECONDS, KEPT[Interval.MINUTE])
+    return [
+        [b.start_ms, b.open, b.high, b.low, b.close, b.volume, b.trades]
+        for b in bars
+        if b.closed
+    ]
+
+
+def test_the_feeds_time_never_goes_back() -> None:
+    """Not where the wall clock is set back; it goes on at the monotonic pace."""
+    clock = TwoClocks()
+    time = FeedTime(clock)
+    assert time.now_ms() == START_MS
+    clock.wall_ms -= 60_000
+    clock.passed_s += 0.25
+    assert time.now_ms() == START_MS + 250
+
+
+def test_the_feeds_time_leaps_over_a_suspended_machine() -> None:
+    """There the monotonic clock stood still, and the wall clock is right."""
+    clock = TwoClocks()
+    time = FeedTime(clock)
+    clock.wall_ms += 1_900
+    assert time.now_ms() == START_MS
+    clock.wall_ms = START_MS + 3_600_000
+    assert time.now_ms() == START_MS + 3_600_000
+    clock.passed_s += 1
+    assert time.now_ms() == START_MS + 3_601_000
+
+
+async def test_the_feed_keeps_its_pace() -> None:
+    """So many updates a second, whose work does not add up to the time between."""
+    async with an_exchange(hz=4.0) as exchange:
+        await exchange.metronome.tick(8)
+        assert exchange.metronome.delays_s[1:] == pytest.approx([0.25] * 9)
+        assert exchange.floor.now_ms == pytest.approx(exchange.clock.now_ms(), abs=2)
+
+
+async def test_after_a_stall_the_feed_tells_once_where_things_stand() -> None:
+    """No burst: one quote of each symbol, and the updates missed are not made up."""
+    async with an_exchange() as exchange:
+        board, one = exchange.reader(), exchange.reader()
+        await board.join(BOARD)
+        await one.join(ONE)
+        before = len(exchange.metronome.delays_s)
+        await exchange.metronome.tick(late_s=30.0)
+        assert len(exchange.metronome.delays_s) == before + 1
+        await board.catch_up()
+        await one.catch_up()
+        symbols = [signal.key for signal in board.signals("quote")]
+        assert sorted(map(str, symbols)) == sorted(exchange.floor.symbols)
+        keys = [signal.key for signal in one.signals("bar")]
+        assert len(keys) == len(set(keys))
+        assert len(one.signals("trade")) <= 50
+        assert len([each for each in one.publications if each.event == "bar"]) >= 6
+
+
+async def test_each_closed_bar_is_published_once_and_in_order() -> None:
+    """And is the bar of the candles, to the last figure."""
+    async with an_exchange() as exchange:
+        reader = exchange.reader()
+        await reader.join(ONE)
+        known = closed_bars(exchange)
+        await exchange.metronome.tick(300)
+        await reader.catch_up()
+        contents: list[Any] = [each.content for each in reader.publications]
+        bars = [each["bar"] for each in contents if each["interval"] == "5s"]
+        assert known + bars == closed_bars(exchange)
+        assert len(bars) >= 5
+        assert {each["interval"] for each in contents} <= {"5s", "1m", "5m", "1h"}
+        offsets = [each.position.offset for each in reader.publications]
+        assert offsets == list(range(1, len(offsets) + 1))
+
+
+async def test_trades_and_bars_agree() -> None:
+    """The trades told of a bar's time have its volume, its number and its range."""
+    async with an_exchange() as exchange:
+        reader = exchange.reader()
+        await reader.join(ONE)
+        await exchange.metronome.tick(150)
+        await reader.catch_up()
+        trades: list[Any] = [each.content for each in reader.signals("trade")]
+        contents: list[Any] = [each.content for each in reader.publications]
+        bars = [each["bar"] for each in contents if each["interval"] == "5s"]
+        start, _, high, low, _, volume, number = bars[1]
+        within = [each for each in trades if start <= each["time"] < start + 5_000]
+        assert sum(each["size"] for each in within) == volume
+        assert len(within) == number
+        assert max(each["price"] for each in within) == high
+        assert min(each["price"] for each in within) == low
+
+
+async def test_a_halt_is_a_publication_and_the_board_shows_it() -> None:
+    """Who missed its beginning learns of it from history, or from the quote."""
+    async with an_exchange(symbols=[WILD]) as exchange:
+        reader, board = exchange.reader(), exchange.reader()
+        await reader.join("ticker:WILD")
+        await board.join(BOARD)
+        for _ in range(600):
+            await exchange.metronome.tick()
+            await reader.catch_up()
+            if "status" in [each.event for each in reader.publications]:
+                break
+        halts: list[Any] = [
+            each.content for each in reader.publications if each.event == "status"
+        ]
+        assert halts[0]["status"] == "halted"
+        assert halts[0]["until"] > exchange.floor.now_ms
+        await board.catch_up()
+        row = board.state["symbols"][0]
+        assert (row["status"], row["until"]) == ("halted", halts[0]["until"])
+
+
+async def test_a_refused_bar_does_not_stop_the_feed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is logged; quotes go on, and the bar is still in the state."""
+    async with an_exchange() as exchange:
+        reader = exchange.reader()
+        await reader.join(ONE)
+
+        async def refuse(*_: object) -> asyncio.Future[None]:
+            raise Refusal(TOO_MANY_REQUESTS)
+
+        def refuse_signal(*_: object) -> None:
+            raise Refusal(TOO_MANY_REQUESTS)
+
+        with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
+            patched.setattr(exchange.hub, "submit", refuse)
+            patched.setattr(exchange.hub, "send_signal", refuse_signal)
+            await exchange.metronome.tick(60)
+        assert "bars not published: 111 too many requests" in caplog.text
+        assert "quotes not sent: 111 too many requests" in caplog.text
+        await exchange.metronome.tick(20)
+        await reader.catch_up()
+        assert reader.signals("quote")
+        fresh = exchange.reader()
+        await fresh.join(ONE)
+        rows = fresh.state["bars"]["5s"]
+        assert [row for row in rows if row in closed_bars(exchange)] == (
+            closed_bars(exchange)
+        )
