@@ -32,7 +32,7 @@ from .stores.datadir import DataDirectory
 from .stores.memory import MemoryStore
 from .stores.recall import Recall
 from .stores.sql.store import SqlStore
-from .web import lab, routes, welcome
+from .web import lab, live, routes, welcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 UNKEPT = Bounds(size=1_000_000, age_s=float("inf"), max_bytes=64 * 1024 * 1024)
 """What stays of a durable kind's channel where there is no store to keep it."""
+
+OPEN_HISTORY = Policy(history_size=5_000)
+"""As much as one catch-up may hold: a reader at 500 a second may stall for 10 s."""
 
 HUB_HISTORY = Policy(history_size=180, recent=180)
 """What the dashboard's own channel keeps: three minutes, a publication a second."""
@@ -114,7 +117,10 @@ def _assemble(
             clock, settings.note_update_bytes, settings.note_state_bytes
         ),
         "hub": OpenKind(clock, HUB_HISTORY, writers=frozenset()),
-        **{name: OpenKind(clock) for name in ("open", *settings.open_kinds)},
+        **{
+            name: OpenKind(clock, OPEN_HISTORY)
+            for name in ("open", *settings.open_kinds)
+        },
         **(more or {}),
     }
     hub = Hub(kinds, LocalBackplane(), clock, random_id, _limits(settings))
@@ -156,7 +162,8 @@ def _life(
             try:
                 await welcome.furnish(hub)
                 hub.tasks.spawn(ticker.run(hub), "market")
-                hub.tasks.spawn(lab.publish_stats(hub, clock), "stats")
+                stats = live.publish_stats(hub, clock, store.chat, store.notes)
+                hub.tasks.spawn(stats, "stats")
                 yield
             finally:
                 await hub.stop()

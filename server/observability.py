@@ -15,6 +15,7 @@ import re
 import sys
 import time
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ session_id: ContextVar[str | None] = ContextVar("session_id", default=None)
 LIMIT_RECORDS = 20
 LIMIT_WINDOW_S = 60.0
 LIMIT_TEMPLATES = 1_000
+SERVER_FAULT = 500
 
 # C0, DEL, C1, line and paragraph separators, marks of direction, lone surrogates.
 _UNSAFE = re.compile(
@@ -41,12 +43,11 @@ def one_line(text: str) -> str:
 class LineFormatter(logging.Formatter):
     """Writes time (UTC), level, logger, session, message, and a trace behind them."""
 
-    converter = time.gmtime
-
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""
-        at = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
-        head = f"{at}.{int(record.msecs):03}Z {record.levelname} {record.name}"
+        at = datetime.fromtimestamp(record.created, UTC)
+        time_text = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        head = f"{time_text} {record.levelname} {record.name}"
         session = session_id.get()
         who = f" [{session}]" if session is not None else ""
         text = f"{head}{who} {record.getMessage()}"
@@ -113,6 +114,24 @@ class FloodFilter(logging.Filter):
         return window
 
 
+def without_payload(record: logging.LogRecord) -> bool:
+    """Take the trace from what aiohttp says of a malformed request, as a filter.
+
+    It would show what was sent. The record itself stays, as a warning.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    code = getattr(error, "code", None)
+    if (
+        record.name == "aiohttp.server"
+        and isinstance(code, int)
+        and code < SERVER_FAULT
+    ):
+        record.msg, record.args = "a malformed request was refused (%d)", (code,)
+        record.exc_info = record.exc_text = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
 def set_up_logging(level: str, stream: TextIO | None = None) -> logging.Handler:
     """Log to a stream (None: stderr); `level` is Hubbub's own, others warn.
 
@@ -121,6 +140,7 @@ def set_up_logging(level: str, stream: TextIO | None = None) -> logging.Handler:
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(LineFormatter())
+    handler.addFilter(without_payload)
     handler.addFilter(FloodFilter())
     root = logging.getLogger()
     root.addHandler(handler)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from ..errors import Disconnect
 from ..keys import HUB, PRINCIPAL, SETTINGS
 from .base import accept, own_codes
 from .native.codec import NATIVE
@@ -25,16 +26,25 @@ if TYPE_CHECKING:
 
 WELCOME = "welcome"
 SYNC_OVERHEAD_BYTES = 64 * 1024
-"""What a Yjs frame may hold beside one update: its head, and awareness."""
+"""What a Yjs frame may hold beside a whole note: its head, and awareness."""
+
+TOO_BIG = Disconnect(1009, "message too big")
+"""RFC 6455 section 7.4.1; what the other routes of the native wire close with."""
 
 
 class EitherReceiver:
     """Waits for the first frame and hands everything to the receiver of its wire."""
 
     def __init__(
-        self, session: Session, hub: Hub, socket: Socket, subscribe: Subscribe
+        self,
+        session: Session,
+        hub: Hub,
+        socket: Socket,
+        subscribe: Subscribe,
+        max_text_bytes: int,
     ) -> None:
         self.session = session
+        self._max_text_bytes = max_text_bytes
         self._hub = hub
         self._socket = socket
         self._subscribe = subscribe
@@ -42,10 +52,11 @@ class EitherReceiver:
 
     async def on_text(self, frame: bytes) -> None:
         """Speak JSON from now on, if this is the first frame."""
-        if self._chosen is None:
-            await self.speak_json()
-        if self._chosen is not None:
-            await self._chosen.on_text(frame)
+        chosen = self._chosen or await self.speak_json()
+        if len(frame) > self._max_text_bytes:
+            self.session.close(TOO_BIG)
+            return
+        await chosen.on_text(frame)
 
     async def on_binary(self, frame: bytes) -> None:
         """Speak Yjs from now on, if this is the first frame."""
@@ -53,12 +64,13 @@ class EitherReceiver:
             self._chosen = YjsReceiver(self.session, self._hub, self._subscribe.channel)
         await self._chosen.on_binary(frame)
 
-    async def speak_json(self) -> None:
-        """Make it a session of the native wire."""
+    async def speak_json(self) -> NativeReceiver:
+        """Make it a session of the native wire, and join."""
         self._socket.close_words = own_codes
         self.session.speak("native", NATIVE)
-        self._chosen = NativeReceiver(self.session, self._subscribe.channel)
+        self._chosen = chosen = NativeReceiver(self.session, self._subscribe.channel)
         await join_first(self.session, self._subscribe)
+        return chosen
 
 
 async def note(request: web.Request) -> web.WebSocketResponse:
@@ -70,11 +82,13 @@ async def note(request: web.Request) -> web.WebSocketResponse:
         request,
         hub,
         settings,
-        max_frame_bytes=settings.note_update_bytes + SYNC_OVERHEAD_BYTES,
+        # More than one update may have: what is too large must be told why, because
+        # stock providers come back from a bare 1009 for ever, with the same frame.
+        max_frame_bytes=settings.note_state_bytes + SYNC_OVERHEAD_BYTES,
     )
     socket.close_words = close_words
     session = hub.open_session(request[PRINCIPAL], "yjs", YJS, socket)
-    receiver = EitherReceiver(session, hub, socket, subscribe)
+    receiver = EitherReceiver(session, hub, socket, subscribe, settings.max_frame_bytes)
     if request.query.get("format") == "json":
         await receiver.speak_json()
     await socket.serve(receiver)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+import msgspec
+
 from ..errors import Unrecoverable
 from ..model import Position
 
@@ -24,6 +26,15 @@ if TYPE_CHECKING:
         Since,
     )
     from .ports import Change, Log
+
+
+READ_PUBLICATIONS = 500
+"""How many publications a joiner's past is read in at a time."""
+
+WEIGHT_BYTES = 200
+"""What a publication weighs beside its content: names, position, author."""
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Keep(StrEnum):
@@ -162,22 +173,50 @@ class Kind(Protocol):
         """Drop the channel's state: after a failed append, or when it is unloaded."""
 
 
-async def from_history(policy: Policy, channel: str, since: Since, log: Log) -> CatchUp:
+async def from_history(
+    policy: Policy, channel: str, since: Since, log: Log
+) -> CatchUp:
     """Answer a joiner from the log alone, as kinds without a state do.
 
-    All that was missed, or, where that cannot be had, the newest `policy.recent`.
+    All that was missed, or, where that cannot be had or is more than the policy allows
+    at once, the newest `policy.recent`.
     """
     if isinstance(since, Position):
-        try:
-            missed = await log.read(channel, since, policy.recover_limit)
-        except Unrecoverable:
-            pass
-        else:
-            at = missed.publications[-1].position if missed.publications else since
-            if at.offset == missed.top.offset:
-                return CatchUp(at, recovered=True, publications=missed.publications)
+        missed = await _missed(policy, channel, since, log)
+        if missed is not None:
+            at = missed[-1].position if missed else since
+            return CatchUp(at, recovered=True, publications=missed)
     if policy.recent == 0:
         return CatchUp(await log.top(channel), recovered=False)
     newest = await log.page(channel, None, policy.recent)
     at = newest.publications[-1].position if newest.publications else newest.top
     return CatchUp(at, recovered=False, publications=newest.publications)
+
+
+async def _missed(
+    policy: Policy, channel: str, since: Position, log: Log
+) -> tuple[Publication, ...] | None:
+    """Return everything after a position; None where it cannot be had whole."""
+    missed: list[Publication] = []
+    room_bytes = policy.state_limit_bytes
+    while True:
+        try:
+            page = await log.read(channel, since, READ_PUBLICATIONS)
+        except Unrecoverable:
+            return None
+        for publication in page.publications:
+            room_bytes -= weigh(publication)
+            since = publication.position
+        missed += page.publications
+        if room_bytes < 0 or len(missed) > policy.recover_limit:
+            return None
+        if since.offset >= page.top.offset:
+            return tuple(missed)
+
+
+def weigh(publication: Publication) -> int:
+    """Return about how many bytes a publication takes in a frame."""
+    content = publication.content
+    return WEIGHT_BYTES + (
+        len(content) if isinstance(content, bytes) else len(_encode(content))
+    )

@@ -73,10 +73,11 @@ class Registry:
             channel.users -= 1
 
     def _find(self, name: str, kind: Kind) -> Channel:
+        if self._hub.stopping:
+            # An open channel too: nothing would ever commit what is submitted now.
+            raise Refusal(UNAVAILABLE)
         channel = self.open.get(name)
         if channel is None:
-            if self._hub.stopping:
-                raise Refusal(UNAVAILABLE)
             if len(self.open) >= self._hub.limits.channels:
                 raise Refusal(LIMIT_EXCEEDED.because("too many channels"))
             channel = Channel(self._hub, name, kind, self.committer(name))

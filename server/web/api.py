@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from aiohttp import web
 
-from ..errors import BAD_REQUEST, PERMISSION_DENIED, Refusal
+from ..errors import PERMISSION_DENIED, Refusal
 from ..keys import CHAT_ROWS, IDENTIFY, NOTE_ROWS
 from ..model import Principal
+from .body import read_words
 from .identity import VISITOR, Visitor, keep_guest
 from .names import check_name
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ..kinds.notes.rows import NoteRow
 
 LIST_LIMIT: Final = 200
-MAX_BODY_BYTES: Final = 4096
 
 
 class _Naming(msgspec.Struct):
@@ -32,7 +32,7 @@ async def rename(request: web.Request) -> web.StreamResponse:
     if request.app.get(IDENTIFY) is not None:
         # Names are the host application's to give.
         raise Refusal(PERMISSION_DENIED)
-    name = check_name(await _name_in(request))
+    name = check_name((await read_words(request, _Naming)).name)
     visitor = Visitor(
         Principal(request[VISITOR].principal.id, name), named=True, kept=False
     )
@@ -51,21 +51,6 @@ async def notes(request: web.Request) -> web.StreamResponse:
     """`GET /api/notes`: the notes, the one edited last first."""
     found: Sequence[NoteRow] = await request.app[NOTE_ROWS].notes(LIST_LIMIT)
     return _json({"notes": found})
-
-
-async def _name_in(request: web.Request) -> str:
-    # A form of another page cannot send this content type without asking first.
-    if request.content_type != "application/json":
-        raise Refusal(BAD_REQUEST.because("Content-Type must be application/json"))
-    body = await request.content.read(MAX_BODY_BYTES + 1)
-    while len(body) <= MAX_BODY_BYTES and not request.content.at_eof():
-        body += await request.content.read(MAX_BODY_BYTES + 1 - len(body))
-    if len(body) > MAX_BODY_BYTES:
-        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, len(body))
-    try:
-        return msgspec.json.decode(body, type=_Naming).name
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise Refusal(BAD_REQUEST.because('expected {"name": "..."}')) from None
 
 
 def _json(found: object) -> web.Response:

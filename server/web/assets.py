@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FOLDERS: Final = ("css", "js", "vendor")
-SUFFIXES: Final = frozenset({".css", ".js", ".map", ".png", ".svg", ".txt", ".woff2"})
+# Said here: what a machine's own table says of a script may keep it from running.
+CONTENT_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".map": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".woff2": "font/woff2",
+}
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 ASK_FIRST: Final = "no-cache"
 
@@ -57,10 +66,12 @@ async def static_file(request: web.Request) -> web.StreamResponse:
     path = assets.files.get(request.match_info["path"])
     if path is None:
         raise web.HTTPNotFound(text="There is no such file.")
-    response = web.FileResponse(path)
     current = request.query.get("v") == assets.version
-    response.headers["Cache-Control"] = FOR_EVER if current else ASK_FIRST
-    return response
+    headers = {
+        "Content-Type": CONTENT_TYPES[path.suffix],
+        "Cache-Control": FOR_EVER if current else ASK_FIRST,
+    }
+    return web.FileResponse(path, headers=headers)
 
 
 async def favicon(request: web.Request) -> web.StreamResponse:
@@ -76,6 +87,6 @@ def _served(folder: Path) -> Iterator[tuple[str, Path]]:
     for at, names in roots:
         for name in names:
             path = at / name
-            fit = path.suffix in SUFFIXES and not name.startswith(".")
+            fit = path.suffix in CONTENT_TYPES and not name.startswith(".")
             if fit and not path.is_symlink():
                 yield path.relative_to(folder).as_posix(), path

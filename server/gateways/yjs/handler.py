@@ -3,7 +3,9 @@
 Differences to a stock server, each for a reason:
 - An update comes back to its author too, after the commit: that is the acknowledgement.
 - An update that builds on something missing is not kept pending: the server asks for
-  all that it lacks (sync step 1), and the client, which has it, sends it.
+  all that it lacks (sync step 1), and the client, which has it, sends it. A client
+  whose answer builds on something missing too waits for somebody else itself: it is
+  told to come back later, and nothing of it is acknowledged until then.
 - What cannot be taken is not dropped in silence: the reason is told (auth denied), and
   the close code says whether to come back (4400-4499: not).
 """
@@ -23,11 +25,10 @@ from ...errors import (
     SERVER_ERROR,
     SHUTDOWN,
     SLOW,
-    TOO_MANY_REQUESTS,
     UNKNOWN_CHANNEL,
     Refusal,
 )
-from ...model import Event, Failed, StateVector, Subscribe
+from ...model import Event, StateVector, Subscribe
 from .. import frames
 from . import codec
 from .speech import KEEP_ALIVE, awareness_frame
@@ -70,9 +71,12 @@ class YjsReceiver:
         self._hub = hub
         self._channel = channel
         self._client: int | None = None
-        # After an update that builds on something missing nothing is acknowledged
-        # until the client has sent all that the server lacks.
+        self._has = _NOTHING
+        """The newest state vector of the client: what it need not be sent."""
+        self._asked = 0
+        """How many of our steps 1 it has not answered yet."""
         self._lacking = False
+        """Whether nothing is acknowledged until it has sent all that we lack."""
         self._unanswered: int | None = None
         self._stay()
 
@@ -94,11 +98,18 @@ class YjsReceiver:
             self._refuse(_disconnect(refusal.error), refusal.error.message)
 
     async def _carry_out(self, message: codec.Message) -> None:
+        if isinstance(message, codec.SyncStep1):
+            self._has = message.state_vector
+            await self._join()
+            return
+        if self._channel not in self.session.subscriptions:
+            # Only a member may speak, and what it retains must fall when it goes.
+            await self._join()
         match message:
-            case codec.SyncStep1():
-                await self._join(message.state_vector)
             case codec.SyncStep2():
-                await self._write(message.update, whole=True)
+                answers = self._asked > 0
+                self._asked -= answers
+                await self._write(message.update, whole=answers)
             case codec.Update():
                 await self._write(message.update, whole=False)
             case codec.Awareness():
@@ -111,22 +122,24 @@ class YjsReceiver:
             case codec.SaveRequest():
                 self._save(message.number)
 
-    async def _join(self, state_vector: bytes) -> None:
+    async def _join(self) -> None:
+        """Send what the client lacks, and ask for what we lack."""
         await self.session.caught_up()
-        since = StateVector(state_vector)
+        since = StateVector(self._has)
+        self._asked += 1
         await self._hub.join(self.session, Subscribe(None, self._channel, since))
 
     async def _write(self, update: bytes, *, whole: bool) -> None:
-        if self._channel not in self.session.subscriptions:
-            await self._join(_NOTHING)
+        """Publish an update; a `whole` one answers our step 1: it has all we lack."""
         event = Event("update", update)
         try:
             await self.session.submit(self._channel, event, self._answer)
         except Refusal as refusal:
-            if refusal.error is not NOT_YET:
+            if whole or refusal.error is not NOT_YET:
                 raise
             self._lacking = True
-            await self._join(_NOTHING)
+            if not self._asked:
+                await self._join()
             return
         if self._lacking and whole:
             self._lacking = False
@@ -141,27 +154,26 @@ class YjsReceiver:
 
     async def _present(self, entry: codec.AwarenessEntry) -> None:
         """Take the presence that this client brought, not what it merely heard."""
-        if self._client is None and entry.state is not None:
-            self._client = entry.client
-        if entry.client != self._client or not self._is_news(entry):
+        if self._client not in (None, entry.client) or not self._is_news(entry):
             return
+        self._client = entry.client
         state = None if entry.state is None else msgspec.json.decode(entry.state)
         content = {"client": entry.client, "clock": entry.clock, "state": state}
         event = Event("awareness", content, str(entry.client), signal=True)
         await self._hub.signal(self.session.who, self._channel, event, self.session)
 
     def _is_news(self, entry: codec.AwarenessEntry) -> bool:
+        """Whether nobody told it before: clients send again what they heard."""
         known = self._hub.retained(self._channel).get(str(entry.client))
         if known is None or not isinstance(known.content, dict):
             return entry.state is not None
-        clock = known.content.get("clock")
-        mine = known.owner == self.session.id
         owner = self._hub.sessions.get(known.owner or "")
         if owner is not None and owner.who.id != self.session.who.id:
             return False
+        clock = known.content.get("clock")
         if not isinstance(clock, int):
             return False
-        if entry.state is None and mine:
+        if entry.state is None and owner is self.session:
             return entry.clock >= clock
         return entry.clock > clock
 
@@ -181,11 +193,8 @@ class YjsReceiver:
         self._hub.settled(self._channel).add_done_callback(answer)
 
     def _refuse(self, disconnect: Disconnect, reason: str) -> None:
-        error = PERMISSION_DENIED if disconnect is DENIED else None
-        if error is None:
+        if not disconnect.returns:
             self.session.push(frames.binary(codec.denied(reason)), None)
-        else:
-            self.session.tell(Failed(None, self._channel, error))
         self.session.close(disconnect)
 
     def _stay(self) -> None:
@@ -200,6 +209,4 @@ class YjsReceiver:
 def _disconnect(error: ReplyError) -> Disconnect:
     if error.code in (PERMISSION_DENIED.code, UNKNOWN_CHANNEL.code):
         return DENIED
-    if error.temporary or error.code == TOO_MANY_REQUESTS.code:
-        return SERVER_ERROR
-    return INVALID
+    return SERVER_ERROR if error.temporary else INVALID

@@ -1,4 +1,4 @@
-"""Addresses in a text that nobody has marked up: `see https://example.com/.`"""
+"""Bare addresses in a text, as in "see https://example.com/ for more"."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _REST = re.compile(
     r"""\u3000-\u303f\uff00-\uffef\x00-\x1f\x7f]+"""
 )
 _SENTENCE_END = ".,;:!?*_~"
-_HOST = re.compile(r"://[\w.\-]*\w")
+# Not with a name before the host: it is there to be taken for the host.
+_HOST = re.compile(r"://[\w.\-]*\w(?=[:/?#]|\Z)")
 
 
 def bare_link(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 markdown-it's
@@ -46,7 +47,7 @@ def bare_link(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 markdow
 
 
 def without_sentence_end(address: str) -> str:
-    """Cut off what belongs to the sentence around: `.`, `,` and a bracket not opened."""
+    """Cut off what is the sentence's: its stops, and a bracket not opened here."""
     unopened = address.count(")") - address.count("(")
     end = len(address)
     while end:

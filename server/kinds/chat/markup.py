@@ -5,8 +5,9 @@ that no fault of one of the two libraries reaches a reader.
 
 A message is rendered on the loop that serves everybody. Its blocks cost by the line and
 by the cell of a table, its words by the sign that may begin or end something (about 15
-microseconds each), so these are counted first. A text with more of them than people
-write is shown as it was typed, and so is one that would show nothing at all.
+microseconds each) and by the address (five times that), so these are counted first. A
+text with more of them than people write is shown as it was typed, and so is one that
+would show nothing at all.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ _SCHEMES = {"http", "https", "mailto"}
 _MAX_NESTING = 20
 
 _SIGN = re.compile(r"[\n!\"#$%&*+\-:<=>@\[\\\]^_`{}~]")
+_ADDRESS = re.compile(r"://|\[|@")
+_SIGNS_OF_AN_ADDRESS = 5
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 
@@ -113,6 +116,7 @@ def _bound(state: StateCore) -> None:
     """
     signs = sum(
         len(_SIGN.findall(token.content))
+        + _SIGNS_OF_AN_ADDRESS * len(_ADDRESS.findall(token.content))
         for token in state.tokens
         if token.type == "inline"
     )

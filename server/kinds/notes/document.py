@@ -124,6 +124,19 @@ class NoteDocument:
         """Return what the note has, for a sync step 1."""
         return encode_state_vector(self._known.clocks)
 
+    def brings(self, update: bytes) -> bool:
+        """Say whether an update has new units; one that cannot be read has none."""
+        try:
+            blocks = parse_update(update).blocks
+        except UpdateError:
+            return False
+        clocks = self._known.clocks
+        return any(block.end > clocks.get(name, 0) for name, block in blocks.items())
+
+    def knows_as_much_as(self, other: NoteDocument) -> bool:
+        """Say whether both hold the same units, and the same of them deleted."""
+        return self._known.agrees_with(other._known)
+
     def diff(self, state_vector: bytes) -> bytes:
         """Return what a client with this state vector lacks, from the raw bytes.
 

@@ -1,13 +1,13 @@
 """The rules of notes: what may be written into one, and what a joiner is served.
 
-A note is a fold of its log of raw Yjs updates. Two documents stand for it while it is
-open: the *accepted* one, against which updates are proved and which may be ahead of the
-commit, and the *committed* one, from which joiners are served.
+A note is a fold of its log of raw Yjs updates; while it is open, `OpenNote` stands for
+it in memory.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...errors import (
@@ -28,13 +28,12 @@ from ...hub.kind import (
     Say,
 )
 from ...model import (
-    SERVER,
     Difference,
     Position,
-    Signal,
     StateVector,
     split_channel,
 )
+from .awareness import awareness_signal
 from .document import (
     Applied,
     Broken,
@@ -44,6 +43,7 @@ from .document import (
     NoteDamaged,
     NoteDocument,
 )
+from .opened import OpenNote
 from .rows import NoteTouched
 from .update import EMPTY_UPDATE, UpdateError
 
@@ -53,21 +53,13 @@ if TYPE_CHECKING:
     from ...model import JSON, Action, Event, Principal, Publication, Since
     from ...runtime.clock import Clock
 
-UPDATES_A_SNAPSHOT = 300
-"""A join of a note with more updates than this since its last snapshot writes one."""
+logger = logging.getLogger("hubbub.notes")
 
 _PAGE = 500
-_LARGEST_CLIENT_ID = 2**53 - 1
+_EDIT_OVERHEAD_BYTES = 64
+"""What an edit in words costs beside its text, as an update."""
 
-
-@dataclass(slots=True)
-class _Note:
-    """One open note: `at` is the newest update in `committed`."""
-
-    accepted: NoteDocument
-    committed: NoteDocument
-    at: Position
-    snapshot_at: int
+_FULL = Refused(LIMIT_EXCEEDED.because("the note is full"))
 
 
 class NotesKind:
@@ -82,7 +74,7 @@ class NotesKind:
         self._clock = clock
         self._update_bytes = update_bytes
         self._state_bytes = state_bytes
-        self._notes: dict[str, _Note] = {}
+        self._notes: dict[str, OpenNote] = {}
         self.policy = Policy(
             keep=Keep.DURABLE,
             content=Content.BINARY,
@@ -109,34 +101,37 @@ class NotesKind:
                 at = publication.position
                 if isinstance(publication.content, bytes):
                     updates.append(publication.content)
-        committed = NoteDocument(updates)
-        accepted = NoteDocument(updates)
-        self._notes[channel] = _Note(accepted, committed, at, base)
+        self._notes[channel] = OpenNote(updates, at, base, self._state_bytes)
         return at
 
     def accept(self, who: Principal, channel: str, event: Event) -> Accepted:
         """Take a Yjs `update`, an edit in words, or the signal `awareness`."""
         note = self._notes[channel]
-        if event.signal:
-            return self._awareness(who, channel, event)
-        if isinstance(event.content, bytes):
-            return self._update(who, channel, note, event.content)
         try:
-            update = _edit(note.accepted, event)
+            if event.signal:
+                now_ms = self._clock.now_ms()
+                signal = awareness_signal(who, channel, event, now_ms)
+                return Follows(signals=(signal,))
+            if isinstance(event.content, bytes):
+                return self._update(who, channel, note, event.content)
+            return self._edit(who, channel, note, event)
+        except Refusal as refusal:
+            return Refused(refusal.error)
         except EditError as error:
             return Refused(BAD_REQUEST.because(str(error)))
-        if update == EMPTY_UPDATE:
-            return Nothing.DUPLICATE
-        return self._follows(who, channel, note, update)
+        except NoteDamaged:
+            # What was in flight comes back as it is committed; until then, what builds
+            # on it is not yet applicable, and its client is asked for all of it.
+            logger.exception("channel %s: the note is made anew", channel)
+            note.accepted = NoteDocument([note.committed.raw()])
+            return Refused(UNAVAILABLE)
 
     def _update(
-        self, who: Principal, channel: str, note: _Note, update: bytes
+        self, who: Principal, channel: str, note: OpenNote, update: bytes
     ) -> Accepted:
-        if len(update) > self._update_bytes:
-            most = f"an update has at most {self._update_bytes} bytes"
-            return Refused(LIMIT_EXCEEDED.because(most))
-        if note.accepted.size + len(update) > self._state_bytes:
-            return Refused(LIMIT_EXCEEDED.because("the note is full"))
+        self._check_length(len(update))
+        if not note.fits(update):
+            return _FULL
         verdict = note.accepted.apply(update)
         match verdict:
             case Applied():
@@ -148,8 +143,26 @@ class NotesKind:
             case Broken():
                 return Refused(BAD_REQUEST.because(verdict.reason))
 
+    def _edit(
+        self, who: Principal, channel: str, note: OpenNote, event: Event
+    ) -> Accepted:
+        start, end, text = _edit_of(event)
+        length = len(text.encode(errors="surrogatepass"))
+        self._check_length(length)
+        if text and not note.has_room(length + _EDIT_OVERHEAD_BYTES):
+            return _FULL
+        update = note.accepted.replace(start, end, text)
+        if update == EMPTY_UPDATE:
+            return Nothing.DUPLICATE
+        return self._follows(who, channel, note, update)
+
+    def _check_length(self, length: int) -> None:
+        if length > self._update_bytes:
+            most = f"an edit has at most {self._update_bytes} bytes"
+            raise Refusal(LIMIT_EXCEEDED.because(most))
+
     def _follows(
-        self, who: Principal, channel: str, note: _Note, update: bytes
+        self, who: Principal, channel: str, note: OpenNote, update: bytes
     ) -> Follows:
         touched = NoteTouched(
             channel,
@@ -161,41 +174,14 @@ class NotesKind:
         )
         return Follows(says=(Say(channel, "update", update),), changes=(touched,))
 
-    def _awareness(self, who: Principal, channel: str, event: Event) -> Accepted:
-        content = event.content
-        if not isinstance(content, dict):
-            return Refused(BAD_REQUEST.because("notes know the signal awareness"))
-        client, clock, state = (content.get(k) for k in ("client", "clock", "state"))
-        if (
-            event.name != "awareness"
-            or type(client) is not int
-            or type(clock) is not int
-            or not 0 <= client <= _LARGEST_CLIENT_ID
-            or not 0 <= clock <= _LARGEST_CLIENT_ID
-            or not isinstance(state, dict | None)
-        ):
-            return Refused(BAD_REQUEST.because("not an awareness state"))
-        told: JSON = {"client": client, "clock": clock, "state": _signed(state, who)}
-        signal = Signal(
-            channel,
-            "awareness",
-            told,
-            None if who is SERVER else who,
-            self._clock.now_ms(),
-            str(client),
-            retained=True,
-            fell=state is None,
-        )
-        return Follows(signals=(signal,))
-
     async def catch_up(self, channel: str, since: Since, log: Log) -> CatchUp:
         """Serve what a Yjs client lacks, or the text, as of one position."""
         note = self._notes.get(channel)
         if note is None:
             # A failed commit closed it a moment ago; it is read anew for the next.
             raise Refusal(UNAVAILABLE)
-        if note.at.offset - note.snapshot_at > UPDATES_A_SNAPSHOT:
-            await self._compact(channel, note, log)
+        if note.wants_snapshot():
+            await _write_snapshot(channel, note, log)
         if isinstance(since, StateVector):
             try:
                 update = note.committed.diff(since.encoded)
@@ -207,15 +193,6 @@ class NotesKind:
             return CatchUp(note.at, recovered=True)
         text, title = note.committed.text(), note.committed.title()
         return CatchUp(note.at, recovered=False, state={"text": text, "title": title})
-
-    async def _compact(self, channel: str, note: _Note, log: Log) -> None:
-        at, before = note.at, note.snapshot_at
-        note.snapshot_at = at.offset
-        try:
-            await log.snapshot(channel, at, note.committed.compacted())
-        except BaseException:
-            note.snapshot_at = before
-            raise
 
     def fold(self, publication: Publication) -> Publication:
         """Take an update into the committed document; show how it changes the text."""
@@ -237,7 +214,18 @@ class NotesKind:
         self._notes.pop(channel, None)
 
 
-def _edit(document: NoteDocument, event: Event) -> bytes:
+async def _write_snapshot(channel: str, note: OpenNote, log: Log) -> None:
+    before, at = note.snapshot_at, note.at
+    state = note.compact()
+    try:
+        await log.snapshot(channel, at, state)
+    except BaseException:
+        note.snapshot_at = before
+        raise
+
+
+def _edit_of(event: Event) -> tuple[int, int, str]:
+    """Return from, to (code points) and text of an edit in words; raise EditError."""
     content = event.content
     if not isinstance(content, dict) or event.name not in ("insert", "replace"):
         raise EditError("notes know the events insert and replace")
@@ -246,13 +234,4 @@ def _edit(document: NoteDocument, event: Event) -> bytes:
     start, end = content.get(first), content.get(last)
     if type(start) is not int or type(end) is not int or not isinstance(text, str):
         raise EditError(f"{event.name} needs {first}, {last} and text")
-    return document.replace(start, end, text)
-
-
-def _signed(state: JSON, who: Principal) -> JSON:
-    """Put the name of the one who is there into a state: nobody names themselves."""
-    if not isinstance(state, dict):
-        return None
-    user = state.get("user")
-    look = dict(user) if isinstance(user, dict) else {}
-    return {**state, "user": {**look, "id": who.id, "name": who.name}}
+    return start, end, text

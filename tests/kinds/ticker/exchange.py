@@ -34,6 +34,9 @@ ANN = Principal("g_ann", "Ann")
 START_MS = 1_700_000_000_000
 PAST_S = 900
 
+TURNS = 20
+"""Turns of the loop in which everything that can be written is."""
+
 State = dict[str, Any]
 
 
@@ -149,9 +152,7 @@ class Reader:
 
     async def catch_up(self) -> None:
         """Fold what has been written; return when nothing waits any more."""
-        for _ in range(5):
-            await asyncio.sleep(0)
-        while self.session.outbox and not self.paper.jammed:
+        for _ in range(TURNS):
             await asyncio.sleep(0)
         for outbound in self.paper.got[self._seen :]:
             self._fold(outbound)
@@ -192,11 +193,12 @@ class Reader:
             for row in rows:
                 self._bar(interval, row)
 
-    def _event(self, event: str, content: Any) -> None:
+    def _event(self, event: str, said: object) -> None:
+        content: Any = said
         if event == "quote" and "symbols" in self.state:
             for row in self.state["symbols"]:
                 if row["symbol"] == content["symbol"]:
-                    row |= content
+                    row.update(content)
         elif event == "quote":
             self.state |= content
         elif event == "bar":

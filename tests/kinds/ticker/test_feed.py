@@ -89,7 +89,7 @@ async def test_after_a_stall_the_feed_tells_once_where_things_stand() -> None:
         keys = [signal.key for signal in one.signals("bar")]
         assert len(keys) == len(set(keys))
         assert len(one.signals("trade")) <= 50
-        assert len([each for each in one.publications if each.event == "bar"]) >= 6
+        assert len([each for each in one.publications if each.event == "bar"]) >= 4
 
 
 async def test_each_closed_bar_is_published_once_and_in_order() -> None:
@@ -133,19 +133,17 @@ async def test_a_halt_is_a_publication_and_the_board_shows_it() -> None:
         reader, board = exchange.reader(), exchange.reader()
         await reader.join("ticker:WILD")
         await board.join(BOARD)
-        for _ in range(600):
+        halts: list[Any] = []
+        while not halts:
             await exchange.metronome.tick()
             await reader.catch_up()
-            if "status" in [each.event for each in reader.publications]:
-                break
-        halts: list[Any] = [
-            each.content for each in reader.publications if each.event == "status"
-        ]
-        assert halts[0]["status"] == "halted"
-        assert halts[0]["until"] > exchange.floor.now_ms
+            told: list[Any] = [each.content for each in reader.publications]
+            halts = [each for each in told if each.get("status") == "halted"]
+        assert halts[-1]["status"] == "halted"
+        assert halts[-1]["until"] > exchange.floor.now_ms
         await board.catch_up()
         row = board.state["symbols"][0]
-        assert (row["status"], row["until"]) == ("halted", halts[0]["until"])
+        assert (row["status"], row["until"]) == ("halted", halts[-1]["until"])
 
 
 async def test_a_refused_bar_does_not_stop_the_feed(

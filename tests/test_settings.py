@@ -1,0 +1,250 @@
+"""Settings: one value, all faults at once, and everything in the docs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from server import flags
+from server.errors import SettingsError
+from server.settings import Settings, normal_origin
+
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "reference" / "settings.md"
+WILDCARDS = ("0.0.0.0", "::", "[::]", "0:0::0")
+
+
+@pytest.fixture(autouse=True)
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of this machine's own environment."""
+    for name in flags.FIELDS:
+        monkeypatch.delenv(flags.variable(name), raising=False)
+
+
+def faults(*argv: str) -> tuple[str, ...]:
+    """What is wrong with these flags."""
+    with pytest.raises(SettingsError) as error:
+        flags.load(argv)
+    return error.value.faults
+
+
+def test_without_anything_all_is_in_memory_and_local() -> None:
+    """What an application that embeds Hubbub gets."""
+    settings = Settings()
+    assert settings.data_dir is None
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.host_names == {"localhost", "127.0.0.1", "::1"}
+    assert settings.allow_origin == ()
+
+
+def test_settings_do_not_change() -> None:
+    """Whoever holds them may rely on them."""
+    with pytest.raises(ValidationError):
+        Settings().port = 1  # type: ignore[misc] # that it is refused is the claim
+
+
+def test_the_command_keeps_what_is_said() -> None:
+    """But with `--memory`, whatever the data directory."""
+    assert flags.load([]).data_dir == Path("hubbub-data")
+    assert flags.load(["--data-dir", "x"]).data_dir == Path("x")
+    assert flags.load(["--memory", "--data-dir", "x"]).data_dir is None
+
+
+def test_every_setting_is_a_flag_and_a_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both give the same, and the flag goes first."""
+    given = {
+        "host": "localhost",
+        "port": "0",
+        "data_dir": "kept",
+        "allow_host": "a.example,b.example",
+        "allow_origin": "null,https://a.example",
+        "open_kinds": "news,games",
+        "market_seed": "7",
+        "market_hz": "2.5",
+        "log_level": "debug",
+        "max_frame_bytes": "2048",
+        "note_update_bytes": "4096",
+        "note_state_bytes": "8192",
+        "outbox_bytes": "16384",
+        "send_buffer_bytes": "32768",
+        "subscriptions_per_session": "3",
+        "ping_interval_s": "1.5",
+        "ping_timeout_s": "2",
+        "close_timeout_s": "0.5",
+        "tcp_user_timeout_s": "9",
+        "keepalive_timeout_s": "8",
+        "idle_channel_s": "7",
+    }
+    assert set(given) == set(Settings.model_fields)
+    by_flag = flags.load([f"{flags.flag(name)}={text}" for name, text in given.items()])
+    for name, text in given.items():
+        monkeypatch.setenv(flags.variable(name), text)
+    by_variable = flags.load([])
+    assert by_flag == by_variable
+    default = Settings()
+    for name in given:
+        assert getattr(by_flag, name) != getattr(default, name), name
+    assert by_flag.allow_origin == ("null", "https://a.example")
+    assert flags.load(["--port", "9"]).port == 9
+    assert flags.load(["--open-kinds", "a", "--open-kinds", "b"]).open_kinds == (
+        "a",
+        "b",
+    )
+
+
+def test_all_faults_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each in a sentence that names the flag and the variable."""
+    monkeypatch.setenv("HUBBUB_PROT", "1")
+    monkeypatch.setenv("HUBBUB_MARKET_HZ", "fast")
+    monkeypatch.setenv("HUBBUB_ALLOW_ORIGIN", "")
+    found = faults(
+        "--port=high",
+        "--outbox=3",
+        "stray",
+        "--max-frame-bytes",
+        "12",
+        "--log-level=loud",
+        "--close-timeout-s=9",
+        "--ping-interval-s=0",
+        "--idle-channel-s=inf",
+        "--market-seed",
+    )
+    assert set(found) == {
+        "There is no variable HUBBUB_PROT; is HUBBUB_PORT meant?",
+        "There is no flag --outbox; is --outbox-bytes meant?",
+        "The word 'stray' belongs to no flag.",
+        "--port (HUBBUB_PORT) must be a whole number, not 'high'.",
+        "--market-hz (HUBBUB_MARKET_HZ) must be a number, not 'fast'.",
+        "--max-frame-bytes (HUBBUB_MAX_FRAME_BYTES) must be at least 1024, not '12'.",
+        "--log-level (HUBBUB_LOG_LEVEL) must be one of 'debug', 'info', 'warning' or"
+        " 'error', not 'loud'.",
+        "--close-timeout-s (HUBBUB_CLOSE_TIMEOUT_S) must be at most 3, not '9'.",
+        "--ping-interval-s (HUBBUB_PING_INTERVAL_S) must be more than 0, not '0'.",
+        "--idle-channel-s (HUBBUB_IDLE_CHANNEL_S) must be at most 86400, not 'inf'.",
+        "--allow-origin (HUBBUB_ALLOW_ORIGIN) needs a value.",
+        "--market-seed (HUBBUB_MARKET_SEED) needs a value.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("--port=70000",), "must be at most 65535"),
+        (("--port=1.5",), "must be a whole number"),
+        (("--host=a:b",), "must be an address or a host name"),
+        (("--host", "bad host"), "must be an address or a host name"),
+        (("--allow-host=a.example:8080",), "host names without port, not 'a.example:"),
+        (("--allow-host=https://a.example",), "host names without port"),
+        (("--allow-host=,",), "host names without port"),
+        (("--open-kinds=chat",), "not taken by Hubbub, not 'chat'"),
+        (("--open-kinds=Big",), "beginning with a letter"),
+        (("--memory=3",), "The flags cannot be read: argument --memory"),
+        (('--allow-host="a',), "The flags cannot be read"),
+        (("--allow-origin=*",), "must hold exact origins"),
+        (("--market-hz=nan",), "--market-hz (HUBBUB_MARKET_HZ) must be "),
+        (("--ping", "3"), "There is no flag --ping"),
+    ],
+)
+def test_each_fault_has_its_words(argv: tuple[str, ...], words: str) -> None:
+    """And stands alone: a value after an unknown flag is no second fault."""
+    (fault,) = faults(*argv)
+    assert words in fault
+
+
+def test_a_wrong_memory_variable_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is yes or no."""
+    monkeypatch.setenv("HUBBUB_MEMORY", "perhaps")
+    (fault,) = faults()
+    assert "(HUBBUB_MEMORY) must be true or false" in fault
+
+
+@pytest.mark.parametrize("host", WILDCARDS)
+def test_listening_everywhere_needs_the_names(host: str) -> None:
+    """Without them a rebound name could not be told from an own one."""
+    (fault,) = faults("--host", host)
+    assert fault.startswith("--allow-host (HUBBUB_ALLOW_HOST) must be given when")
+    settings = flags.load(["--host", host, "--allow-host", "a.example"])
+    assert settings.host_names == {"localhost", "127.0.0.1", "::1", "a.example"}
+
+
+def test_the_address_it_listens_on_is_one_of_its_names() -> None:
+    """Whatever the case and the brackets."""
+    settings = Settings(host="[FE80::1]", allow_host=("Chat.Example",))
+    assert settings.host_names >= {"fe80::1", "chat.example"}
+
+
+@pytest.mark.parametrize(
+    ("origin", "normal"),
+    [
+        ("null", "null"),
+        ("https://Example.ORG", "https://example.org"),
+        ("https://example.org:443", "https://example.org"),
+        ("http://example.org:80", "http://example.org"),
+        ("http://example.org:443", "http://example.org:443"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_an_origin_has_one_form(origin: str, normal: str) -> None:
+    """The one that browsers write."""
+    assert normal_origin(origin) == normal
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        "*",
+        "example.org",
+        "https://",
+        "https://example.org/",
+        "https://example.org/a",
+        "https://example.org?",
+        "https://example.org#",
+        "https://a@example.org",
+        "https://example.org:99999",
+        "https://example.org:x",
+        "https://[::1",
+        "ftp://example.org",
+        "https://a b",
+        "https://*.example.org",
+        "https://example.org\n",
+        "Null",
+    ],
+)
+def test_what_is_no_exact_origin_is_refused(origin: str) -> None:
+    """No patterns, paths or users."""
+    with pytest.raises(ValueError, match="exact origins"):
+        normal_origin(origin)
+
+
+def test_help_tells_every_setting() -> None:
+    """Flag, unit, default, variable and meaning of each."""
+    text = " ".join(flags.help_text().split())
+    for name in flags.FIELDS:
+        value = "" if name == "memory" else f" {flags.unit(name)}"
+        assert f"{flags.flag(name)}{value} " in text, name
+        told = f"{flags.description(name)} [{flags.default_text(name)}; "
+        assert told + flags.variable(name) + "]" in text, name
+
+
+def test_every_setting_is_documented() -> None:
+    """With the flag, variable, unit, default and meaning that it has; no other is."""
+    rows = [
+        tuple(cell.strip(" `") for cell in line.strip("|").split("|"))
+        for line in DOCS.read_text("utf-8").splitlines()
+        if re.match(r"\| `--", line)
+    ]
+    assert rows == [
+        (
+            flags.flag(name),
+            flags.variable(name),
+            "" if name == "memory" else flags.unit(name).lower(),
+            flags.default_text(name),
+            flags.description(name),
+        )
+        for name in flags.FIELDS
+    ]
