@@ -125,7 +125,7 @@ def test_ready_made_texts_do_not_fill_the_memory() -> None:
     assert passes("0")
     assert not passes("0")
     for number in range(LIMIT_TEMPLATES):
-        passes(str(number))
+        passes(f"text {number}")
     assert passes("0")
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from markdown_it.rules_core import StateCore
     from markdown_it.token import Token
 
-MAX_LINES = 400
+MAX_LINES = 300
 MAX_CELLS = 600
 MAX_SIGNS = 600
 
