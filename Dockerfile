@@ -36,6 +36,7 @@ ENV PATH=/opt/hubbub/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     HUBBUB_HOST=0.0.0.0 \
     HUBBUB_PORT=8080 \
+    HUBBUB_ALLOW_HOST=localhost \
     HUBBUB_DATA_DIR=/data
 USER hubbub
 VOLUME /data

@@ -25,7 +25,7 @@ help:
 	@echo 'make soak      hours of load, for people; make bench measures (ARGS="...")'
 	@echo 'make wheel     build the wheel into dist/'
 	@echo 'make lock      write requirements/*.lock anew (needs uv; UPGRADE=1 for newer ones)'
-	@echo 'make clean     remove all that make has made, but not data/'
+	@echo 'make clean     remove all that make has made, but not hubbub-data/'
 
 # ------------------------------------------------------------------ set-up, once
 

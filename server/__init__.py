@@ -1,7 +1,8 @@
 """Hubbub: an all-in-one realtime server.
 
-    from hubbub import add_hubbub          # into an existing aiohttp application
-    from hubbub import build_app           # or one of its own
+`build_app(settings)` returns it as an application of its own; `add_hubbub(app, ...)`
+puts it into an existing aiohttp application and returns its hub. Installed, the package
+is called `hubbub`.
 """
 
 from __future__ import annotations

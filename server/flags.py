@@ -118,8 +118,6 @@ def load(argv: Sequence[str]) -> Settings:
         given = CliApp.run(_Given, list(argv), cli_settings_source=source)
     except ValidationError as error:
         faults += [_sentence(detail) for detail in error.errors()]
-    except Unparsable as error:
-        faults.append(f"The flags cannot be read: {error}.")
     if faults:
         raise SettingsError(faults)
     values = given.model_dump(exclude={"memory"})
@@ -170,7 +168,12 @@ def _flags(
         return found
 
     return CliSettingsSource(
-        _Given, root_parser=parser, add_argument_method=add, parse_args_method=parse
+        _Given,
+        # No word means None: `null` is an origin.
+        cli_parse_none_str="\0",
+        root_parser=parser,
+        add_argument_method=add,
+        parse_args_method=parse,
     )
 
 
@@ -213,9 +216,9 @@ def _sentence(fault: ErrorDetails) -> str:
     match fault["type"]:
         case "value_error":
             words, given = str(context["error"]), ""
-        case "int_parsing" | "int_from_float":
+        case "int_parsing" | "int_from_float" | "int_type":
             words = "must be a whole number"
-        case "float_parsing" | "finite_number":
+        case "float_parsing" | "float_type" | "finite_number":
             words = "must be a number"
         case "bool_parsing":
             words = "must be true or false"

@@ -56,8 +56,6 @@ class LineFormatter(logging.Formatter):
             text += f" ({left_out} more like this were left out)"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        if record.stack_info:
-            text += "\n" + record.stack_info
         return one_line(text)
 
 

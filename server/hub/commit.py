@@ -52,6 +52,7 @@ class Committer:
             deque()
         )
         self._running = False
+        self._closed = False
 
     def check_room(self) -> None:
         """Raise `Refusal` (too many requests) when too much waits already."""
@@ -71,12 +72,20 @@ class Committer:
         """Return a future that is done (None) when all before it is kept."""
         return self._enqueue(None)
 
+    def close(self) -> None:
+        """Refuse what still waits, and all that comes: no task will take it."""
+        self._closed = True
+        self._refuse([])
+
     def _enqueue(self, append: Append | None) -> asyncio.Future[Outcome | None]:
         future: asyncio.Future[Outcome | None] = (
             asyncio.get_running_loop().create_future()
         )
         # The sender may be gone when it is refused; that is not an error of anyone's.
         future.add_done_callback(_look_at)
+        if self._closed:
+            future.set_exception(Refusal(UNAVAILABLE))
+            return future
         self._waiting.append((append, future))
         if not self._running:
             self._running = True

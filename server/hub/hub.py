@@ -147,6 +147,8 @@ class Hub:
         self.stopping = True
         self.wheel.stop()
         await self.tasks.stop()
+        for committer in self._committers:
+            committer.close()
 
     def now(self) -> float:
         """Return the loop's monotonic seconds."""

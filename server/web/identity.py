@@ -115,10 +115,8 @@ def keep_guest(
     )
 
 
-def user_context(visitor: Visitor | None) -> dict[str, str | int | bool] | None:
-    """Return what templates show of a visitor; None where nobody is known yet."""
-    if visitor is None:
-        return None
+def user_context(visitor: Visitor) -> dict[str, str | int | bool]:
+    """Return what templates show of a visitor."""
     who = visitor.principal
     return {
         "id": who.id,

@@ -46,8 +46,11 @@ def setup(app: web.Application, folder: Path) -> None:
 def render(
     request: web.Request, template: str, page: str, words: Mapping[str, object]
 ) -> web.Response:
-    """Return a page: `page` names it in the rail, `words` are the template's own."""
-    user = user_context(request.get(VISITOR))
+    """Return a page: `page` names it in the rail, `words` are the template's own.
+
+    For those whom the gate let in.
+    """
+    user = user_context(request[VISITOR])
     context = {"page": page, "user": user, "style_nonce": None, **words}
     text = aiohttp_jinja2.render_string(template, request, context)
     return web.Response(text=text, content_type=HTML)

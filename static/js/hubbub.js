@@ -231,7 +231,7 @@ export class Hubbub extends EventTarget {
   /** @param {string} channel */
   #leave(channel) {
     this.#subscriptions.delete(channel);
-    if (this.state === "live") this.#ask({ type: "unsubscribe", channel });
+    this.#ask({ type: "unsubscribe", channel });
   }
 
   #disconnectedError() {

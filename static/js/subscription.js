@@ -85,11 +85,10 @@ export class Subscription {
     const command = { type: "subscribe", channel: this.#channel };
     if (this.#position) command.since = String(this.#position);
     if (this.#options.presence) command.presence = true;
-    const isCurrent = () => !this.#left && round === this.#round;
     this.#hub.ask(command, (reply) => {
-      if (isCurrent()) this.#joined(reply, isCurrent);
+      if (!this.#left && round === this.#round) this.#joined(reply);
     }, (error) => {
-      if (isCurrent()) this.#refused(error);
+      if (!this.#left && round === this.#round) this.#refused(error);
     });
   }
 
@@ -126,29 +125,23 @@ export class Subscription {
     if (!this.#left) this.join();
   }
 
-  /**
-   * @param {Reply} reply
-   * @param {() => boolean} isCurrent  not any more when a handler left or joined anew
-   */
-  #joined(reply, isCurrent) {
+  /** @param {Reply} reply */
+  #joined(reply) {
     const recovered = reply.recovered === true;
     const first = this.#first;
-    const top = Position.parse(reply.position);
     this.#first = false;
     this.#joining = false;
     this.#hub.backoff.reset();
-    if (!recovered) this.#position = top;
+    if (!recovered) this.#position = Position.parse(reply.position);
     this.#call(this.#options.onReply, reply, { recovered, first });
     if (!recovered) return;
     for (const publication of reply.publications) {
-      if (!isCurrent()) return;
       const at = Position.parse(/** @type {string} */ (publication.position));
       if (this.#isDouble(at)) continue;
       this.#countMissed(at);
       this.counts.recovered += 1;
       this.#deliver({ type: "event", channel: this.#channel, ...publication }, at);
     }
-    if (isCurrent()) this.#position = top;
   }
 
   /** @param {EventFrame} event */

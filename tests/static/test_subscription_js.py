@@ -144,9 +144,12 @@ async def test_a_hole_in_what_was_recovered_is_counted(tab: Tab) -> None:
     assert await tab.run("""
         const { subscription, log } = world.subscribe("open:a", { since: "ep.3" });
         world.connect();
-        world.joined("ep.6", { recovered: true, publications: [publication("ep.6")] });
-        return [log, subscription.counts.missed, world.sent("subscribe").length];
-    """) == [["reply ep.6 recovered=true first=true", "event ep.6"], 2, 1]
+        world.joined("ep.7", { recovered: true, publications: [publication("ep.6")] });
+        const { missed } = subscription.counts;
+        const asked = world.sent("subscribe").length;
+        world.event("open:a", "ep.8");
+        return [log, missed, asked, subscription.counts.missed, world.last().since];
+    """) == [["reply ep.7 recovered=true first=true", "event ep.6"], 2, 1, 3, "ep.6"]
 
 
 async def test_begins_anew_when_it_cannot_be_resumed(tab: Tab) -> None:
@@ -267,6 +270,21 @@ async def test_a_temporarily_refused_subscription_is_tried_again(tab: Tab) -> No
     """) == [[1, 2, 2, 3, 5, 1], 4]
 
 
+async def test_a_subscription_is_not_tried_while_disconnected(tab: Tab) -> None:
+    """A planned try ends with the connection; the next one begins with subscribing."""
+    assert await tab.run("""
+        world.subscribe("open:a");
+        world.connect();
+        world.refuse(world.last(), 108, true);
+        world.chance = 0.1;
+        world.socket.drop();
+        clock.advance(5000);
+        world.socket.accept();
+        clock.advance(5000);
+        return [hub.state, world.sent().length];
+    """) == ["live", 1]
+
+
 async def test_an_unrecoverable_position_is_forgotten(tab: Tab) -> None:
     """Refused with 112: once more, without `since`."""
     assert await tab.run("""
@@ -355,6 +373,8 @@ async def test_a_handlers_fault_is_reported_and_breaks_nothing(tab: Tab) -> None
             throw new Error("from onEvent");
           },
         });
+        const reported = [];
+        globalThis.reportError = ({ message }) => reported.push(message);
         hub.addEventListener("state", ({ detail }) => {
           if (detail.state === "live" && detail.latencyMs === null) {
             throw new Error("from state");
@@ -364,12 +384,14 @@ async def test_a_handlers_fault_is_reported_and_breaks_nothing(tab: Tab) -> None
         world.connect();
         world.joined("ep.1", { recovered: true, publications: [publication("ep.1")] });
         world.event("open:a", "ep.2");
-        return [log, subscription.position, hub.state];
-    """) == [["ep.1", "ep.2"], "ep.2", "live"]
-    await tab.settle()
-    assert sorted(tab.faults) == [
-        *("from onEvent", "from onEvent", "from onReply", "from state"),
+        await new Promise((resolve) => setTimeout(resolve));
+        return [log, subscription.position, hub.state, reported];
+    """) == [
+        *(["ep.1", "ep.2"], "ep.2", "live"),
+        ["from onReply", "from onEvent", "from onEvent"],
     ]
+    await tab.settle()
+    assert tab.faults == ["from state"]
     tab.faults.clear()
 
 

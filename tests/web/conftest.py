@@ -92,7 +92,7 @@ async def busy(request: web.Request) -> web.Response:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
-    """The shell's own templates with stand-ins for the pages, and a few static files."""
+    """The shell's own templates, stand-ins for the pages, and a few static files."""
     own = own_files()
     templates, static = tmp_path / "templates", tmp_path / "static"
     templates.mkdir()

@@ -1,4 +1,4 @@
-"""Who gets in: the table of hosts, origins and cookies, for pages, calls and sockets."""
+"""Who gets in: hosts, origins and cookies, for pages, calls and sockets."""
 
 from __future__ import annotations
 
@@ -106,6 +106,8 @@ async def test_a_listed_host_gets_in_and_the_star_switches_the_check_off(
     anybody = await open_app(Settings(allow_host=("*",)))
     async with anybody.get("/", headers={"Host": "any.thing:99999"}) as answer:
         assert answer.status == 200
+    odd = {"Host": "any.thing:99999", "Origin": "http://any.thing"}
+    assert await post(anybody, odd) == (403, "")
 
 
 async def test_a_forwarded_host_counts_for_nothing(client: Client) -> None:

@@ -69,7 +69,7 @@ def test_a_forged_or_garbled_cookie_is_none(cookie: str) -> None:
 
 
 def test_a_signature_covers_only_what_it_was_made_for() -> None:
-    """The signed text is not the bare cookie, so another use of the secret is no cookie."""
+    """What the secret signs for another use is no cookie."""
     text = write_cookie(ADA, SECRET).partition(".")[0]
     bare = hmac.new(SECRET, text.encode(), hashlib.sha256).hexdigest()
     assert read_cookie(f"{text}.{bare}", SECRET) is None

@@ -73,7 +73,7 @@ def test_a_name_is_kept_in_one_form(text: str, name: str) -> None:
         "Z" + "\u0301" * 9,
         "\u0336",
     ],
-    ids=lambda text: f"{len(text)} {ascii(text[:12])}",
+    ids=lambda text: f"{len(text)} {text[:12]!a}",
 )
 def test_what_hides_or_reorders_text_is_no_name(text: str) -> None:
     """Refused with a sentence that the page shows."""

@@ -97,7 +97,7 @@ async def test_a_name_of_every_kind_stays_text(open_app: Open) -> None:
 
 
 async def test_errors_come_in_the_asker_s_words(client: Client) -> None:
-    """A page for browsers, JSON for calls, plain text for all others; no inner words."""
+    """A page for browsers, JSON for calls, else plain text; never inner words."""
     async with client.get("/broken", headers=HTML) as answer:
         assert answer.status == 500
         text = await answer.text()
@@ -136,4 +136,4 @@ def test_all_templates_of_the_package_compile() -> None:
         loader=jinja2.FileSystemLoader(folder), autoescape=True
     )
     for name in environment.list_templates():
-        assert environment.get_template(name)
+        assert environment.get_template(name).name == name
