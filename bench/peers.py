@@ -109,7 +109,19 @@ class Running:
         self._process.send_signal(signal.SIGCONT)
 
     def cpu_s(self) -> float:
-        """Return the seconds of CPU that the process has used (user and system)."""
+        """Return the seconds of CPU that all its threads have used."""
+        threads = Path(f"/proc/{self._process.pid}/task").iterdir()
+        try:
+            spent_ns = sum(
+                int((thread / "schedstat").read_text(encoding="ascii").split()[0])
+                for thread in threads
+            )
+        except FileNotFoundError:
+            return self._cpu_ticks_s()
+        return spent_ns / 1e9
+
+    def _cpu_ticks_s(self) -> float:
+        # Kernels without schedstat count in hundredths of a second only.
         stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii")
         # The second field, the name, may hold anything, but ends with the last bracket.
         fields = stat.rpartition(")")[2].split()

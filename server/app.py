@@ -19,8 +19,9 @@ from .backplanes.local import LocalBackplane
 from .gateways import either
 from .gateways.native import handler as native
 from .hub.history import Bounds
-from .hub.hub import Hub, Limits
+from .hub.hub import Hub
 from .hub.kind import Keep, Kind, Policy
+from .hub.limits import Limits
 from .kinds.chat.kind import ChatKind
 from .kinds.notes.kind import NotesKind
 from .kinds.open import OpenKind

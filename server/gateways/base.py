@@ -26,7 +26,7 @@ from ..errors import NO_PONG, SERVER_ERROR, SLOW
 from . import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from aiohttp.abc import AbstractStreamWriter
 
@@ -39,12 +39,16 @@ logger = logging.getLogger("hubbub.gateway")
 
 HIGH_WATER_BYTES = 16 * 1024
 CONTROL_PAYLOAD_BYTES = 125
+_DATA = (WSMsgType.TEXT, WSMsgType.BINARY)
 
 
 class Receiver(Protocol):
     """What a gateway does with what its peer sends, one frame at a time."""
 
     session: Session
+
+    async def on_open(self) -> None:
+        """Begin, before the peer has said anything."""
 
     async def on_text(self, frame: bytes) -> None:
         """Take a text frame (not yet checked to be UTF-8)."""
@@ -85,6 +89,7 @@ class Socket:
         )
         self._heard_at = hub.now()
         self._pinged_at: float | None = None
+        self._busy = False
         transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=0)
         tune(transport.get_extra_info("socket"), settings)
 
@@ -94,7 +99,8 @@ class Socket:
         """See `Wire.room`."""
         if self._closing or self._dead() or self._protocol.writing_paused:
             return 0
-        return HIGH_WATER_BYTES - self._transport.get_write_buffer_size()
+        # For a full buffer that is not paused nobody could wait.
+        return max(1, HIGH_WATER_BYTES - self._transport.get_write_buffer_size())
 
     def write(self, chunk: bytes) -> None:
         """See `Wire.write`."""
@@ -103,6 +109,8 @@ class Socket:
 
     async def writable(self) -> None:
         """See `Wire.writable`."""
+        if self._dead():
+            raise ConnectionResetError
         await self._writer.drain()
 
     def close(self, disconnect: Disconnect) -> None:
@@ -148,10 +156,8 @@ class Socket:
         self._watch(receiver.session)
         token = observability.session_id.set(receiver.session.id)
         try:
+            await self._care(receiver.session, receiver.on_open())
             await self._read(receiver)
-        except Exception:
-            logger.exception("a handler failed")
-            receiver.session.close(SERVER_ERROR)
         finally:
             observability.session_id.reset(token)
             receiver.session.gone()
@@ -159,18 +165,32 @@ class Socket:
             await self._finished
 
     async def _read(self, receiver: Receiver) -> None:
+        """Take what comes; what comes while the session is closing is passed over."""
         session = receiver.session
-        while not session.closed:
+        while True:
             message = await self._ws.receive()
             self._heard_at = self._hub.now()
-            if message.type is WSMsgType.TEXT:
-                await receiver.on_text(message.data)
-            elif message.type is WSMsgType.BINARY:
-                await receiver.on_binary(message.data)
-            elif message.type is WSMsgType.PING:
+            if message.type is WSMsgType.PING:
                 self._control(frames.pong(message.data[:CONTROL_PAYLOAD_BYTES]))
-            elif message.type is not WSMsgType.PONG:
+            elif message.type not in (*_DATA, WSMsgType.PONG):
                 return
+            elif session.closed:
+                continue
+            elif message.type is WSMsgType.TEXT:
+                await self._care(session, receiver.on_text(message.data))
+            elif message.type is WSMsgType.BINARY:
+                await self._care(session, receiver.on_binary(message.data))
+
+    async def _care(self, session: Session, work: Awaitable[None]) -> None:
+        self._busy = True
+        try:
+            await work
+        except Exception:
+            logger.exception("a handler failed")
+            session.close(SERVER_ERROR)
+        finally:
+            self._busy = False
+            self._heard_at = self._hub.now()
 
     def _control(self, frame: bytes) -> None:
         if not self._closing and not self._dead() and not self._protocol.writing_paused:
@@ -184,6 +204,9 @@ class Socket:
             if session.closed:
                 return
             now = self._hub.now()
+            if self._busy:
+                # It is not listened to now, so it cannot be heard.
+                self._heard_at = now
             if self._pinged_at is not None and self._heard_at < self._pinged_at:
                 session.close(NO_PONG)
                 return

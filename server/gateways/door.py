@@ -34,7 +34,7 @@ def decode_json(frame: bytes) -> JSON:
         found: JSON = _decoder.decode(frame)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise Refusal(BAD_REQUEST.because("not JSON")) from None
-    if b"\\u" in frame or len(frame) > len("18446744073709551616"):
+    if b"\\u" in frame or len(frame) >= len("9223372036854775808"):
         _check(found)
     return found
 

@@ -14,7 +14,7 @@ from ..errors import Disconnect
 from ..keys import HUB, PRINCIPAL, SETTINGS
 from .base import accept, own_codes
 from .native.codec import NATIVE
-from .native.handler import NativeReceiver, first_subscribe, join_first
+from .native.handler import NativeReceiver, first_subscribe
 from .yjs.handler import YjsReceiver, close_words
 from .yjs.speech import YJS
 
@@ -42,13 +42,21 @@ class EitherReceiver:
         socket: Socket,
         subscribe: Subscribe,
         max_text_bytes: int,
+        *,
+        only_json: bool = False,
     ) -> None:
         self.session = session
         self._max_text_bytes = max_text_bytes
         self._hub = hub
         self._socket = socket
         self._subscribe = subscribe
+        self._only_json = only_json
         self._chosen: NativeReceiver | YjsReceiver | None = None
+
+    async def on_open(self) -> None:
+        """Speak JSON at once, where that was asked for."""
+        if self._only_json:
+            await self.speak_json()
 
     async def on_text(self, frame: bytes) -> None:
         """Speak JSON from now on, if this is the first frame."""
@@ -68,8 +76,8 @@ class EitherReceiver:
         """Make it a session of the native wire, and join."""
         self._socket.close_words = own_codes
         self.session.speak("native", NATIVE)
-        self._chosen = chosen = NativeReceiver(self.session, self._subscribe.channel)
-        await join_first(self.session, self._subscribe)
+        self._chosen = chosen = NativeReceiver(self.session, self._subscribe)
+        await chosen.on_open()
         return chosen
 
 
@@ -88,9 +96,14 @@ async def note(request: web.Request) -> web.WebSocketResponse:
     )
     socket.close_words = close_words
     session = hub.open_session(request[PRINCIPAL], "yjs", YJS, socket)
-    receiver = EitherReceiver(session, hub, socket, subscribe, settings.max_frame_bytes)
-    if request.query.get("format") == "json":
-        await receiver.speak_json()
+    receiver = EitherReceiver(
+        session,
+        hub,
+        socket,
+        subscribe,
+        settings.max_frame_bytes,
+        only_json=request.query.get("format") == "json",
+    )
     await socket.serve(receiver)
     return ws
 

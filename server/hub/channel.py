@@ -2,10 +2,11 @@
 
 Rules:
 1. Broadcasts are handled one at a time, in the order in which they came: this is the
-   channel's pump. It runs in the turn in which a broadcast comes and, when it would
-   hold the loop for longer than a slice, goes on in a task of its own.
+   channel's pump. It runs in the turn in which a broadcast comes and goes on in a task
+   of its own when it would hold the loop for longer than a slice, or has given more
+   than the flusher writes in a turn: a burst must not make a fast reader look slow.
 2. A publication that was seen is dropped; before one that is too new, the missing ones
-   are read from the log (gap check).
+   are read from the log (gap check). Nothing is handled before the top is known.
 3. A publication is folded by its kind before anybody gets it, and encoded once for each
    codec.
 """
@@ -19,7 +20,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ..errors import Unrecoverable
+from ..errors import TOO_MANY_REQUESTS, Refusal
 from ..model import Joined, Left, Position, Publication, Reset, Signal
 from .fanout import give
 from .flusher import SLICE_S
@@ -41,6 +42,11 @@ logger = logging.getLogger("hubbub.channel")
 
 _CHECK_EVERY = 64
 HEAL_LIMIT = 500
+RETRY_S = 0.5
+WAITING_BROADCASTS = 2_000
+"""Above this many that wait for their fan-out, publishing is refused."""
+TURN_BYTES = 16 * 1024
+"""What one subscriber is given until the flusher has had its turn."""
 
 
 class Channel:
@@ -63,6 +69,8 @@ class Channel:
         self.users = 0
         self._inbox: deque[Broadcast] = deque()
         self._pumping = False
+        self._round = 0
+        self._given_bytes = 0
 
     @property
     def idle(self) -> bool:
@@ -73,23 +81,37 @@ class Channel:
 
     def receive(self, broadcast: Broadcast) -> None:
         """Take one broadcast from the backplane or from this node."""
+        if self.top is None and not self.opening.locked():
+            # Whoever opens it reads what was kept before.
+            return
         self._inbox.append(broadcast)
-        if not self._pumping:
-            self._pumping = True
-            handed_on = False
-            try:
-                handed_on = not self._pump(self._work())
-            finally:
-                if not handed_on:
-                    self._pumping = False
+        self._start()
+
+    def check_room(self) -> None:
+        """Raise `Refusal` (too many requests) when too much waits for its fan-out."""
+        if len(self._inbox) >= WAITING_BROADCASTS:
+            raise Refusal(TOO_MANY_REQUESTS)
+
+    def _start(self) -> None:
+        if self._pumping or self.top is None:
+            return
+        self._pumping = True
+        work = self._work()
+        handed_on = False
+        try:
+            if self._gave_enough() or not self._pump(work):
+                handed_on = True
+                self._hub.tasks.spawn(self._go_on(work), f"pump-{self.name}")
+        finally:
+            if not handed_on:
+                self._pumping = False
 
     def _pump(self, work: Iterator[None]) -> bool:
         """Run the work for one slice; return whether all of it is done."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + SLICE_S
         for _ in work:
-            if self._needs_log() or loop.time() > deadline:
-                self._hub.tasks.spawn(self._go_on(work), f"pump-{self.name}")
+            if self._needs_log() or self._gave_enough() or loop.time() > deadline:
                 return False
         return True
 
@@ -100,18 +122,20 @@ class Channel:
                     await self._heal()
                 else:
                     await asyncio.sleep(0)
-                loop = asyncio.get_running_loop()
-                deadline = loop.time() + SLICE_S
-                for _ in work:
-                    if self._needs_log() or loop.time() > deadline:
-                        break
-                else:
+                if not self._gave_enough() and self._pump(work):
                     return
         finally:
             self._pumping = False
             if self._inbox and not self._hub.stopping:
                 self._pumping = True
                 self._hub.tasks.spawn(self._go_on(self._work()), f"pump-{self.name}")
+
+    def _gave_enough(self) -> bool:
+        """Whether the flusher must write before more is given."""
+        flusher = self._hub.flusher
+        if flusher.rounds != self._round or not flusher.busy:
+            self._round, self._given_bytes = flusher.rounds, 0
+        return self._given_bytes > TURN_BYTES
 
     def _work(self) -> Iterator[None]:
         while self._inbox:
@@ -147,48 +171,60 @@ class Channel:
 
     async def _heal(self) -> None:
         """Read what the backplane lost and put it before what it did not lose."""
-        first = self._inbox[0]
-        top = self.top
+        first, top = self._inbox[0], self.top
         if not isinstance(first, Publication) or top is None:
             return
-        if first.position.epoch != top.epoch:
-            self._start_epoch(Position(first.position.epoch, first.position.offset - 1))
-            return
-        missing = first.position.offset - top.offset - 1
+        # By `page`: a memory of what was delivered here cannot answer that one.
+        after = first.position.offset
+        until = max(min(after, top.offset + 1 + HEAL_LIMIT), 1)
+        limit = max(until - top.offset - 1, 1)
         try:
-            found = await self.committer.log.read(
-                self.name, top, min(missing, HEAL_LIMIT)
-            )
-        except Unrecoverable:
-            logger.warning("channel %s: the log lost its tail", self.name)
-            self._start_epoch(Position(first.position.epoch, first.position.offset - 1))
-            return
+            found = await self.committer.log.page(self.name, until, limit)
         except Exception:
             # The log is away; what waits is kept, and the next turn tries again.
             logger.exception("channel %s: cannot read the log", self.name)
-            await self._hub.pause(0.5)
+            await self._hub.pause(RETRY_S)
             return
-        self._hub.stats.healed += len(found.publications)
-        self._inbox.extendleft(reversed(found.publications))
-        if not found.publications:
-            self._start_epoch(Position(first.position.epoch, first.position.offset - 1))
+        if self.top != top or not self._inbox or self._inbox[0] is not first:
+            return
+        missing = found.publications
+        if first.position.epoch != top.epoch and found.top.epoch == top.epoch:
+            # It comes late, of a stream that has ended.
+            self._inbox.popleft()
+        elif missing and missing[0].position == Position(top.epoch, top.offset + 1):
+            self._hub.stats.healed += len(missing)
+            self._inbox.extendleft(reversed(missing))
+        else:
+            logger.warning("channel %s: goes on as a new stream", self.name)
+            self.forget()
+            self._start_epoch(Position(first.position.epoch, after - 1))
 
     def _start_epoch(self, position: Position) -> None:
         self.top = position
         self._inbox.appendleft(Reset(self.name, position))
 
-    def found(self, top: Position) -> None:
-        """Compare what the log has with what was delivered.
+    def found(self, before: Position | None, top: Position) -> None:
+        """Take the log's top, read when this node had delivered up to `before`.
 
         A top below that, or of another epoch, is evidence that the stream is a new one:
         everybody is told.
         """
-        before, self.top = self.top, self.top or top
-        if before is not None and (
+        if self.top is None:
+            self.top = top
+        elif self.top == before and (
             top.epoch != before.epoch or top.offset < before.offset
         ):
-            self.top = top
-            self.receive(Reset(self.name, top))
+            # The publications that wait are of the stream that ended.
+            self._inbox = deque(
+                each for each in self._inbox if not isinstance(each, Publication)
+            )
+            self._start_epoch(top)
+        self._start()
+
+    def not_found(self) -> None:
+        """Give up what came while the channel was opened in vain."""
+        if self.top is None:
+            self._inbox.clear()
 
     def _take_in(self, publication: Publication) -> Publication:
         self.top = publication.position
@@ -227,6 +263,9 @@ class Channel:
         while chunk := tuple(islice(pending, _CHECK_EVERY)):
             delivered += give(broadcast, chunk, frames)
             yield
+        self._given_bytes += max(
+            (len(frame or b"") for frame in frames.values()), default=0
+        )
         self._hub.stats.deliveries += delivered
         self._hub.stats.encodes += len(frames)
 
@@ -234,6 +273,9 @@ class Channel:
 
     def add(self, session: Session, subscription: Subscription) -> None:
         """Register a session; it gets nothing yet, but what is live is held for it."""
+        before = self.subscriptions.get(session)
+        if before is not None:
+            before.end()
         self.subscriptions[session] = subscription
         if self.presence.add(session.who, session.id):
             count = len(self.presence)
@@ -242,8 +284,10 @@ class Channel:
 
     def remove(self, session: Session) -> None:
         """Take a session out, with the signals that were retained for it."""
-        if self.subscriptions.pop(session, None) is None:
+        subscription = self.subscriptions.pop(session, None)
+        if subscription is None:
             return
+        subscription.end()
         self.used_at = self._hub.now()
         for key, signal in tuple(self.retained.items()):
             if signal.owner == session.id:

@@ -119,9 +119,16 @@ class Committer:
             outcome = None
             if append is not None:
                 outcome = next(outcomes)
-                self._kept(append, outcome)
+                self._tell(append, outcome)
             if not future.done():
                 future.set_result(outcome)
+
+    def _tell(self, append: Append, outcome: Outcome) -> None:
+        try:
+            self._kept(append, outcome)
+        except Exception:
+            # It is kept all the same, and so are those behind it: they must be told.
+            logger.exception("what was kept could not be delivered")
 
     def _refuse(
         self, batch: list[tuple[Append | None, asyncio.Future[Outcome | None]]]

@@ -7,12 +7,18 @@ yielding every few milliseconds. A waiting task exists only while a peer does no
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 from typing import TYPE_CHECKING
+
+from ..errors import SERVER_ERROR
 
 if TYPE_CHECKING:
     from ..runtime.tasks import Tasks
     from ..runtime.wheel import Wheel
     from .session import Session
+
+logger = logging.getLogger("hubbub.flusher")
 
 SLICE_S = 0.002
 """Fan-out and flush give the loop back after this long."""
@@ -27,9 +33,16 @@ class Flusher:
         self._tasks = tasks
         self._wheel = wheel
         self._marked: dict[Session, None] = {}
-        self._conflating: set[Session] = set()
+        self._timed: dict[Session, float] = {}
         self._stalled: set[Session] = set()
         self._scheduled = False
+        self.rounds = 0
+        """How often all that was marked has had its flush."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a flush is still to come in this round."""
+        return self._scheduled
 
     def mark(self, session: Session) -> None:
         """Flush this session at the end of the turn."""
@@ -48,32 +61,37 @@ class Flusher:
             if count % _CHECK_EVERY == 0 and loop.time() - now > SLICE_S:
                 self._postpone(list(marked)[count:])
                 return
+        self.rounds += 1
 
     def _postpone(self, rest: list[Session]) -> None:
         # They were marked first, so they go first.
         self._marked = dict.fromkeys(rest) | self._marked
-        if self._marked and not self._scheduled:
+        if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._run)
 
     def _flush(self, session: Session, now: float) -> None:
-        session.flush(now)
-        if not session.outbox:
+        try:
+            session.flush(now)
+        except Exception:
+            # One session's fault must not keep the others from their frames.
+            logger.exception("session %s: cannot be written to", session.id)
+            session.outbox.clear()
+            session.close(SERVER_ERROR)
+        due = session.due(now)
+        if due is None:
             return
         if session.wire.room() <= 0:
             self._await_room(session)
-            return
-        due = session.outbox.next_due(now)
-        if due is None or due <= now:
+        elif due <= now:
             self.mark(session)
-        elif session not in self._conflating:
-            self._conflating.add(session)
-            self._wheel.call_later(due - now, lambda: self._conflated(session))
+        elif due < self._timed.get(session, math.inf):
+            self._timed[session] = due
+            self._wheel.call_later(due - now, lambda: self._is_time(session))
 
-    def _conflated(self, session: Session) -> None:
-        self._conflating.discard(session)
-        if session.outbox:
-            self.mark(session)
+    def _is_time(self, session: Session) -> None:
+        self._timed.pop(session, None)
+        self.mark(session)
 
     def _await_room(self, session: Session) -> None:
         if session not in self._stalled:

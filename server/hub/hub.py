@@ -8,7 +8,6 @@ A publication's way: `submit` (authorize, accept) -> the log -> the backplane ->
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import (
@@ -19,17 +18,18 @@ from ..errors import (
     Refusal,
     Unrecoverable,
 )
-from ..model import SERVER, Action, Event, Subscribed
+from ..model import SERVER, Action, Event
 from ..runtime.stats import Stats
 from ..runtime.tasks import Tasks
 from ..runtime.wheel import Wheel
+from . import joining
 from .commit import Committer
 from .flusher import Flusher
+from .limits import Limits
 from .listening import listen
 from .publishing import Publishing
 from .registry import Registry
 from .session import Session
-from .subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -43,35 +43,16 @@ if TYPE_CHECKING:
         Principal,
         Publication,
         Signal,
-        Since,
         Subscribe,
     )
     from ..runtime.clock import Clock, NewId
-    from .channel import Channel
-    from .kind import CatchUp, Keep, Kind
+    from .kind import Keep, Kind
     from .ports import Backplane, Log, Outcome, Slice
     from .session import Kept
     from .wire import Codec, Wire
 
 HISTORY_LIMIT = 200
 WHEEL_SLOT_S = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The hub's bounds.
-
-    `outbox_bytes` bounds what waits for one session; `in_flight` how many of a
-    session's publications may wait for their commit; `idle_s` is how long an unused
-    channel stays; `close_timeout_s` how long a closing session may take to be told.
-    """
-
-    outbox_bytes: int = 1024 * 1024
-    subscriptions: int = 100
-    channels: int = 20_000
-    in_flight: int = 64
-    idle_s: float = 60.0
-    close_timeout_s: float = 2.0
 
 
 class Hub:
@@ -130,8 +111,9 @@ class Hub:
         """Tell every session to go, and wait until each is told or given up."""
         self.disconnect_all(disconnect)
         while self.farewells:
-            self._told = asyncio.get_running_loop().create_future()
-            await self._told
+            if self._told is None or self._told.done():
+                self._told = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._told])
 
     def told(self, session: Session) -> None:
         """Note that a session was told that it ends. Called by the session."""
@@ -183,49 +165,12 @@ class Hub:
     # Joining
 
     async def join(self, session: Session, command: Subscribe) -> None:
-        """Subscribe a session and tell it the past; then it is live.
-
-        Register first, hold live publications back, read the history, go live. On a
-        joined channel it is done anew. Raises `Refusal`.
-        """
-        name = command.channel
-        async with self.registry.entered(
-            session.who, name, Action.SUBSCRIBE
-        ) as channel:
-            if session.closed:
-                return
-            subscription = Subscription(session, presence=command.presence)
-            session.outbox.drop_channel(name)
-            session.subscriptions[name] = subscription
-            session.intervals[name] = channel.kind.policy.flush_interval_s
-            channel.add(session, subscription)
-            try:
-                past = await self.catch_up(channel, command.since)
-            except BaseException:
-                if session.subscriptions.get(name) is subscription:
-                    self.leave(session, name)
-                raise
-            if session.subscriptions.get(name) is not subscription:
-                return
-            if command.since is not None:
-                self.stats.recovered += past.recovered
-                self.stats.unrecovered += not past.recovered
-            session.tell(_reply(channel, command, past), name)
-            subscription.go_live(past.at.offset)
-
-    async def catch_up(self, channel: Channel, since: Since) -> CatchUp:
-        """Read a joiner's past by the channel's kind."""
-        return await channel.kind.catch_up(channel.name, since, channel.committer.log)
+        """Subscribe a session and tell it the past; see `joining.join`."""
+        await joining.join(self, session, command)
 
     def leave(self, session: Session, name: str) -> None:
         """Unsubscribe, if subscribed: what waits for the channel is dropped."""
-        if session.subscriptions.pop(name, None) is None:
-            return
-        session.outbox.drop_channel(name)
-        session.intervals.pop(name, None)
-        channel = self.channels.get(name)
-        if channel is not None:
-            channel.remove(session)
+        joining.leave(self, session, name)
 
     async def subscribe(
         self,
@@ -355,17 +300,3 @@ class Hub:
     def is_durable(self, name: str) -> bool:
         """Return whether a channel's acknowledgements mean: on disk."""
         return self.registry.committer(name).log.durable
-
-
-def _reply(channel: Channel, command: Subscribe, past: CatchUp) -> Subscribed:
-    return Subscribed(
-        command.id,
-        channel.name,
-        past.at,
-        past.recovered,
-        past.publications,
-        past.state,
-        tuple(channel.retained.values()),
-        channel.presence.members() if command.presence else None,
-        channel.committer.log.durable,
-    )

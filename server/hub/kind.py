@@ -173,9 +173,7 @@ class Kind(Protocol):
         """Drop the channel's state: after a failed append, or when it is unloaded."""
 
 
-async def from_history(
-    policy: Policy, channel: str, since: Since, log: Log
-) -> CatchUp:
+async def from_history(policy: Policy, channel: str, since: Since, log: Log) -> CatchUp:
     """Answer a joiner from the log alone, as kinds without a state do.
 
     All that was missed, or, where that cannot be had or is more than the policy allows

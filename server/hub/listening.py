@@ -22,7 +22,7 @@ READ_PUBLICATIONS = 500
 class Listening:
     """A bounded queue between a channel and one async iterator."""
 
-    def __init__(self, position: Position | None, *, signals: bool) -> None:
+    def __init__(self, position: Position, *, signals: bool) -> None:
         self._waiting: deque[Publication | Signal] = deque()
         self._signals = signals
         self._wake: asyncio.Future[None] | None = None
@@ -32,6 +32,8 @@ class Listening:
 
     def put(self, broadcast: Broadcast) -> None:
         """Take a broadcast; more than the bound makes the iterator raise `Lagged`."""
+        if self._reset:
+            return
         if isinstance(broadcast, Reset):
             self._reset = True
         elif isinstance(broadcast, Signal):
@@ -46,23 +48,37 @@ class Listening:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
+    def restart(self) -> None:
+        """Let go of the publications that wait: the log is about to be read."""
+        self._waiting = deque(
+            each for each in self._waiting if isinstance(each, Signal)
+        )
+        self._lagged = False
+
     async def next(self) -> Publication | Signal:
-        """Return the next one.
+        """Return the next one that is newer than `position`.
 
         Raises `Lagged` after the last one before the overflow, and `Unrecoverable` when
         the channel's stream has become a new one.
         """
-        while not self._waiting:
+        while True:
+            while self._waiting:
+                found = self._waiting.popleft()
+                if not isinstance(found, Publication):
+                    return found
+                if not self._knows(found.position):
+                    self.position = found.position
+                    return found
             if self._lagged:
                 raise Lagged(self.position)
             if self._reset:
                 raise Unrecoverable
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
-        found = self._waiting.popleft()
-        if isinstance(found, Publication):
-            self.position = found.position
-        return found
+
+    def _knows(self, position: Position) -> bool:
+        known = self.position
+        return position.epoch == known.epoch and position.offset <= known.offset
 
 
 async def listen(
@@ -75,20 +91,15 @@ async def listen(
     channel.listeners.append(listening)
     try:
         while since is not None:
+            # What was delivered before this is in the log, so it need not wait as well.
+            listening.restart()
             past = await log.read(channel.name, since, READ_PUBLICATIONS)
             for publication in past.publications:
-                since = at = listening.position = publication.position
+                since = listening.position = publication.position
                 yield publication
             if since.offset >= past.top.offset:
                 break
         while True:
-            found = await listening.next()
-            if not (isinstance(found, Publication) and _known(found, at)):
-                yield found
+            yield await listening.next()
     finally:
         channel.listeners.remove(listening)
-
-
-def _known(publication: Publication, at: Position) -> bool:
-    position = publication.position
-    return position.epoch == at.epoch and position.offset <= at.offset

@@ -5,7 +5,8 @@ Rules:
    fit, even after waiting signals were dropped, `put` says so and the session is
    closed; its client resumes by position.
 2. A signal with a key replaces the waiting one of its (channel, key). A signal without
-   one waits in order and is the first to go.
+   one waits in order and is the first to go; those with keys go only for what must not
+   be lost.
 3. What was dropped or merged is counted for each channel, and `take_gaps` tells it.
 4. A catch-up (the reply to a subscribe) is exempt from the bound: its own bound is the
    kind's, and only one waits at a time.
@@ -37,6 +38,7 @@ class Outbox:
     """One session's waiting frames. Not for use from several threads."""
 
     __slots__ = (
+        "_droppable_count",
         "_due",
         "_exempt_count",
         "_keyed",
@@ -54,6 +56,7 @@ class Outbox:
         self._due: dict[str, float] = {}
         self._skipped: dict[str, int] = {}
         self._merged: dict[str, int] = {}
+        self._droppable_count = 0
         self._exempt_count = 0
         self.waiting_bytes = 0
 
@@ -70,45 +73,34 @@ class Outbox:
         if exempt:
             self._exempt_count += 1
         else:
-            cost = len(frame) + FRAME_OVERHEAD_BYTES
-            if not self._fits(cost):
-                self._drop_signals()
-                if not self._fits(cost):
-                    return False
-            self.waiting_bytes += cost
+            if not self._make_room(_cost(frame), keyed=True):
+                return False
+            self.waiting_bytes += _cost(frame)
         self._line.append(_Entry(frame, channel, droppable=False, exempt=exempt))
         return True
 
     def put_signal(self, frame: bytes, channel: str) -> bool:
         """Queue a signal without a key; return False where it was dropped."""
-        cost = len(frame) + FRAME_OVERHEAD_BYTES
-        if not self._fits(cost):
+        if not self._fits(_cost(frame)):
             self._skip(channel)
             return False
-        self.waiting_bytes += cost
+        self.waiting_bytes += _cost(frame)
+        self._droppable_count += 1
         self._line.append(_Entry(frame, channel, droppable=True, exempt=False))
         return True
 
     def put_keyed(self, frame: bytes, channel: str, key: str) -> bool:
         """Queue a signal that replaces the waiting one; False: dropped or merged."""
-        waiting = self._keyed.get(channel)
-        if waiting is None:
-            waiting = self._keyed[channel] = {}
-        before = waiting.get(key)
-        cost = len(frame) + FRAME_OVERHEAD_BYTES
-        if before is not None:
-            self.waiting_bytes += cost - len(before) - FRAME_OVERHEAD_BYTES
-            waiting[key] = frame
-            self._merged[channel] = self._merged.get(channel, 0) + 1
-            return False
-        if not self._fits(cost):
+        before = self._keyed.get(channel, {}).get(key)
+        more = _cost(frame) - (0 if before is None else _cost(before))
+        if not self._make_room(more, keyed=False):
             self._skip(channel)
-            if not waiting:
-                del self._keyed[channel]
             return False
-        self.waiting_bytes += cost
-        waiting[key] = frame
-        return True
+        self.waiting_bytes += more
+        self._keyed.setdefault(channel, {})[key] = frame
+        if before is not None:
+            self._merged[channel] = self._merged.get(channel, 0) + 1
+        return before is None
 
     def take(
         self, room_bytes: int, now: float, intervals: dict[str, float]
@@ -130,10 +122,10 @@ class Outbox:
         return taken
 
     def next_due(self, now: float) -> float | None:
-        """Return when the next keyed signal may leave; None where none waits."""
-        if not self._keyed:
-            return None
-        return min(self._due.get(channel, now) for channel in self._keyed)
+        """Return when the next frame may leave; None where none waits."""
+        if self._line:
+            return now
+        return min((self._due.get(name, now) for name in self._keyed), default=None)
 
     def take_gaps(self) -> list[Gap]:
         """Return what was dropped and merged since the last call, and start anew."""
@@ -161,38 +153,49 @@ class Outbox:
                 kept.append(entry)
         self._line = kept
         for frame in self._keyed.pop(channel, {}).values():
-            self.waiting_bytes -= len(frame) + FRAME_OVERHEAD_BYTES
+            self.waiting_bytes -= _cost(frame)
         self._due.pop(channel, None)
         self._skipped.pop(channel, None)
         self._merged.pop(channel, None)
 
     def drop_keyed(self) -> None:
-        """Drop the signals with keys: what is left can leave at once."""
-        for waiting in self._keyed.values():
+        """Drop the signals with keys, counted: what is left can leave at once."""
+        for channel, waiting in self._keyed.items():
             for frame in waiting.values():
-                self.waiting_bytes -= len(frame) + FRAME_OVERHEAD_BYTES
+                self.waiting_bytes -= _cost(frame)
+                self._skip(channel)
         self._keyed.clear()
 
     def clear(self) -> None:
         """Drop everything: the session ends."""
         self._line.clear()
         self._keyed.clear()
+        self._droppable_count = 0
         self._exempt_count = 0
         self.waiting_bytes = 0
 
     def _fits(self, cost: int) -> bool:
         return self.waiting_bytes + cost <= self._limit_bytes
 
+    def _make_room(self, cost: int, *, keyed: bool) -> bool:
+        """Drop signals until the cost fits; those with keys only where `keyed`."""
+        if not self._fits(cost) and self._droppable_count:
+            self._drop_unkeyed()
+        if keyed and not self._fits(cost):
+            self.drop_keyed()
+        return self._fits(cost)
+
     def _release(self, entry: _Entry) -> None:
+        self._droppable_count -= entry.droppable
         if entry.exempt:
             self._exempt_count -= 1
         else:
-            self.waiting_bytes -= len(entry.frame) + FRAME_OVERHEAD_BYTES
+            self.waiting_bytes -= _cost(entry.frame)
 
     def _skip(self, channel: str) -> None:
         self._skipped[channel] = self._skipped.get(channel, 0) + 1
 
-    def _drop_signals(self) -> None:
+    def _drop_unkeyed(self) -> None:
         kept = deque[_Entry]()
         for entry in self._line:
             if entry.droppable:
@@ -201,11 +204,6 @@ class Outbox:
             else:
                 kept.append(entry)
         self._line = kept
-        for channel, waiting in self._keyed.items():
-            for frame in waiting.values():
-                self.waiting_bytes -= len(frame) + FRAME_OVERHEAD_BYTES
-                self._skip(channel)
-        self._keyed.clear()
 
     def _take_keyed(
         self,
@@ -214,13 +212,19 @@ class Outbox:
         now: float,
         intervals: dict[str, float],
     ) -> None:
-        for channel in list(self._keyed):
+        for channel, waiting in tuple(self._keyed.items()):
             if self._due.get(channel, now) > now:
                 continue
-            if room_bytes <= 0:
-                return
-            for frame in self._keyed.pop(channel).values():
-                self.waiting_bytes -= len(frame) + FRAME_OVERHEAD_BYTES
+            for key, frame in tuple(waiting.items()):
+                if room_bytes <= 0:
+                    return
+                del waiting[key]
+                self.waiting_bytes -= _cost(frame)
                 taken.append(frame)
                 room_bytes -= len(frame)
+            del self._keyed[channel]
             self._due[channel] = now + intervals.get(channel, 0.0)
+
+
+def _cost(frame: bytes) -> int:
+    return len(frame) + FRAME_OVERHEAD_BYTES

@@ -11,7 +11,13 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import NOT_YET, Refusal
+from ..errors import (
+    LIMIT_EXCEEDED,
+    NOT_SUBSCRIBED,
+    NOT_YET,
+    PERMISSION_DENIED,
+    Refusal,
+)
 from ..model import SERVER, Action, Publication, check_key, split_channel
 from .kind import Follows, Nothing, Refused
 from .ports import Append, Appended, Draft, Duplicate, Rejected
@@ -26,6 +32,9 @@ if TYPE_CHECKING:
     from .session import Kept, Session
 
 logger = logging.getLogger("hubbub.publishing")
+
+RETAINED_SIGNALS = 16
+"""So many may be retained for one session in one channel."""
 
 
 class Publishing:
@@ -55,13 +64,17 @@ class Publishing:
         async with channel.exclusive:
             await self._hub.registry.load(channel)
             future = self._accept(channel, who, event)
-            await asyncio.wait([future])
-            if not isinstance(_outcome(future), Appended):
-                channel.forget()
+            try:
+                await asyncio.wait([future])
+            finally:
+                # Also where the sender goes before it is known.
+                if not isinstance(_outcome(future), Appended):
+                    channel.forget()
             return future
 
     def _accept(self, channel: Channel, who: Principal, event: Event) -> Kept:
         channel.committer.check_room()
+        channel.check_room()
         accepted = channel.kind.accept(who, channel.name, event)
         if isinstance(accepted, Refused):
             raise Refusal(accepted.error)
@@ -97,18 +110,41 @@ class Publishing:
         self, who: Principal, name: str, event: Event, session: Session | None
     ) -> None:
         """Send a signal through the channel's kind. Raises `Refusal`."""
+        if event.key is not None:
+            check_key(event.key)
         async with self._hub.registry.entered(who, name, Action.SIGNAL) as channel:
             accepted = channel.kind.accept(who, name, event)
             if isinstance(accepted, Refused):
                 raise Refusal(accepted.error)
             if isinstance(accepted, Follows):
                 for signal in accepted.signals:
+                    if signal.retained and session is not None:
+                        self._check_retained(channel, signal, session)
                     self.send_signal(_owned(signal, session))
+
+    def _check_retained(
+        self, channel: Channel, signal: Signal, session: Session
+    ) -> None:
+        """Refuse what would not fall with its session, and what is another user's."""
+        if session not in channel.subscriptions:
+            raise Refusal(NOT_SUBSCRIBED)
+        known = channel.retained.get(signal.key or "")
+        owner = None if known is None else self._hub.sessions.get(known.owner or "")
+        if owner is not None and owner.who.id != session.who.id:
+            raise Refusal(PERMISSION_DENIED)
+        own = [each for each in channel.retained.values() if each.owner == session.id]
+        if known is None and len(own) >= RETAINED_SIGNALS:
+            raise Refusal(LIMIT_EXCEEDED.because(f"{RETAINED_SIGNALS} retained"))
 
     def send_signal(self, signal: Signal) -> None:
         """Send a signal without asking the kind: for the kinds' own sources."""
         self._hub.stats.signals += 1
-        self._backplane.publish(signal)
+        try:
+            self._backplane.publish(signal)
+        except Refusal:
+            # A signal promises nothing; what it goes with must not fail by it.
+            self._hub.stats.skipped += 1
+            logger.warning("channel %s: a signal was not sent", signal.channel)
 
     def kept(self, append: Append, outcome: Outcome) -> None:
         """Send what was kept to all nodes. Called by the committer, in order."""
@@ -146,4 +182,6 @@ def _owned(signal: Signal, session: Session | None) -> Signal:
 
 
 def _outcome(future: Kept) -> Outcome | None:
-    return None if future.exception() is not None else future.result()
+    if not future.done() or future.cancelled() or future.exception() is not None:
+        return None
+    return future.result()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -71,6 +70,7 @@ class Registry:
             yield channel
         finally:
             channel.users -= 1
+            channel.used_at = self._hub.now()
 
     def _find(self, name: str, kind: Kind) -> Channel:
         if self._hub.stopping:
@@ -92,15 +92,17 @@ class Registry:
             # What is in flight must be kept first: the state is read from the log.
             if not channel.committer.idle:
                 await channel.committer.barrier()
+            before = channel.top
             try:
                 top = await channel.kind.load(channel.name, channel.committer.log)
-            except (Refusal, asyncio.CancelledError):
-                raise
-            except Exception:
+            except BaseException as error:
+                channel.not_found()
+                if not isinstance(error, Exception) or isinstance(error, Refusal):
+                    raise
                 logger.exception("channel %s: cannot be loaded", channel.name)
                 raise Refusal(UNAVAILABLE) from None
             channel.loaded = True
-            channel.found(top)
+            channel.found(before, top)
 
     def _sweep(self) -> None:
         now = self._hub.now()

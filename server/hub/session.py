@@ -12,16 +12,7 @@ import logging
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import SLOW
-from ..model import (
-    Gap,
-    HistoryPage,
-    Joined,
-    Left,
-    Publication,
-    Reset,
-    Signal,
-    Subscribed,
-)
+from ..model import Gap, HistoryPage, Subscribed
 from .dispatch import dispatch
 from .outbox import Outbox
 
@@ -29,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..errors import Disconnect
-    from ..model import Broadcast, Command, Event, Outbound, Principal
+    from ..model import Command, Event, Outbound, Principal
     from .hub import Hub
     from .ports import Outcome
     from .subscription import Subscription
@@ -124,24 +115,6 @@ class Session:
         if queued:
             self._hub.flusher.mark(self)
 
-    def offer(self, broadcast: Broadcast, subscription: Subscription) -> None:
-        """Give one broadcast to this session, as a joiner gets what was held back."""
-        if isinstance(broadcast, Publication):
-            if broadcast.position.offset <= subscription.offset:
-                return
-            subscription.offset = broadcast.position.offset
-        elif isinstance(broadcast, Reset):
-            subscription.offset = broadcast.position.offset
-        elif isinstance(broadcast, Joined | Left) and not subscription.presence:
-            return
-        frame = self.codec.encode(broadcast)
-        if frame is None:
-            return
-        if isinstance(broadcast, Signal):
-            self.push_signal(frame, broadcast.channel, broadcast.key)
-        else:
-            self.push(frame, broadcast.channel)
-
     def flush(self, now: float) -> None:
         """Write what fits; called by the flusher, once in a turn of the loop."""
         if self.closed and self._farewell is None:
@@ -149,9 +122,10 @@ class Session:
         room = self.wire.room()
         if room <= 0:
             return
-        if self.outbox.has_gaps and now >= self._next_gap:
-            self._tell_gaps(now)
         frames = self.outbox.take(room, now, self.intervals)
+        if self.outbox.has_gaps and now >= self._next_gap:
+            self._next_gap = now + GAP_INTERVAL_S
+            frames += filter(None, map(self.codec.encode, self._counted_gaps()))
         if frames:
             chunk = b"".join(frames) if len(frames) > 1 else frames[0]
             self.wire.write(chunk)
@@ -163,12 +137,12 @@ class Session:
         if self._farewell is not None and not self.outbox:
             self._say_farewell()
 
-    def _tell_gaps(self, now: float) -> None:
-        self._next_gap = now + GAP_INTERVAL_S
-        for gap in self._counted_gaps():
-            frame = self.codec.encode(gap)
-            if frame is not None:
-                self.outbox.put(frame, gap.channel)
+    def due(self, now: float) -> float | None:
+        """Return when a flush has something to write; None: nothing waits."""
+        due = self.outbox.next_due(now)
+        if not self.outbox.has_gaps:
+            return due
+        return self._next_gap if due is None else min(due, self._next_gap)
 
     def _counted_gaps(self) -> list[Gap]:
         gaps = self.outbox.take_gaps()
@@ -190,11 +164,11 @@ class Session:
         self._hub.stats.closed[disconnect.code] += 1
         self._farewell = disconnect
         self._hub.farewells.add(self)
+        self.outbox.drop_keyed()
         self._leave()
         if disconnect is SLOW:
             self._say_farewell()
             return
-        self.outbox.drop_keyed()
         self._hub.wheel.call_later(self._hub.limits.close_timeout_s, self._say_farewell)
         self.flush(self._hub.now())
         if self.outbox:

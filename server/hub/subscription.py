@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from ..errors import SLOW
+from ..model import Publication, Reset
+from .fanout import give
 
 if TYPE_CHECKING:
-    from ..model import Broadcast
+    from collections.abc import Iterator
+
+    from ..model import Broadcast, Position
     from .session import Session
 
 HELD_BROADCASTS = 10_000
@@ -27,7 +32,7 @@ class Subscription:
         self.session = session
         self.presence = presence
         self.offset = -1
-        self.held: list[Broadcast] | None = []
+        self.held: deque[Broadcast] | None = deque()
 
     def hold(self, broadcast: Broadcast) -> None:
         """Keep what is live until the past has been told; too much ends the session."""
@@ -37,9 +42,30 @@ class Subscription:
                 self.held.clear()
                 self.session.close(SLOW)
 
-    def go_live(self, at: int) -> None:
+    def go_live(self, at: Position) -> None:
         """Give what was held back and is newer than the past; hold nothing from now."""
-        self.offset = at
-        held, self.held = self.held or [], None
-        for broadcast in held:
-            self.session.offer(broadcast, self)
+        self.offset = at.offset
+        held, self.held = self.held or deque(), None
+        for broadcast in tuple(_since(at, held)):
+            give(broadcast, (self,), {})
+
+    def end(self) -> None:
+        """Take nothing more: a fan-out that is under way may still hold this one."""
+        self.held = deque(maxlen=0)
+
+
+def _since(at: Position, held: deque[Broadcast]) -> Iterator[Broadcast]:
+    """Yield what the past up to `at` does not say already.
+
+    Where the stream became the one of `at` meanwhile, the past is of the new one: what
+    was held of the old one is of no use, nor is it news that it ended.
+    """
+    begun = [
+        index
+        for index, each in enumerate(held)
+        if isinstance(each, Reset) and each.position.epoch == at.epoch
+    ]
+    told = begun[-1] if begun else -1
+    for index, each in enumerate(held):
+        if index > told or not isinstance(each, Publication | Reset):
+            yield each

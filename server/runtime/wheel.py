@@ -6,10 +6,14 @@ share one. Timers are late by up to one slot, never early.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+logger = logging.getLogger("hubbub.wheel")
 
 
 class Timers(Protocol):
@@ -71,6 +75,15 @@ class Wheel:
         now_slot = int(self._timers.time() / self._slot_s)
         for slot in sorted(slot for slot in self._slots if slot <= now_slot):
             for callback in self._slots.pop(slot):
-                callback()
-        if self._slots and self._timer is None:
+                _call(callback)
+        # Also where a callback has armed it: perhaps for a later slot than others wait.
+        if self._slots:
             self._arm(min(self._slots))
+
+
+def _call(callback: Callable[[], None]) -> None:
+    try:
+        callback()
+    except Exception:
+        # The others of the slot must not miss their time.
+        logger.exception("a timer failed")

@@ -66,12 +66,10 @@ class Recall:
         """See `Log.page`."""
         ring = self._rings.get(channel)
         if ring is not None:
-            end = ring.top.offset + 1 if before is None else before
-            start = max(0, end - 1 - limit)
-            if start >= ring.floor and end <= ring.top.offset + 1:
-                after = Position(ring.top.epoch, start)
-                found = ring.after(after, max(0, end - 1 - start))
-                return Slice(found, ring.top)
+            end = ring.top.offset if before is None else max(before - 1, 0)
+            start = max(0, end - max(limit, 0))
+            if ring.floor <= start <= end <= ring.top.offset:
+                return Slice(ring.before(end + 1, end - start), ring.top)
         return await self._log.page(channel, before, limit)
 
     async def top(self, channel: str) -> Position:

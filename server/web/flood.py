@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
-from ..errors import Refusal
 from ..model import SERVER, Event
 
 if TYPE_CHECKING:
@@ -74,14 +73,11 @@ class Flood:
         self.id = flood_id
         self.sent = 0
 
-    async def run(self) -> None:
-        """Send until all is sent, nobody listens any more, or the hub refuses."""
-        try:
-            await self._send_all()
-        finally:
-            await self._say_end()
+    async def send(self) -> None:
+        """Send until all is sent or nobody listens any more; raises `Refusal`.
 
-    async def _send_all(self) -> None:
+        Call `say_end` next.
+        """
         wanted, clock = self._wanted, self._clock
         began_s = heard_s = now_s = clock.monotonic()
         while now_s - began_s < wanted.seconds + OVERTIME_S:
@@ -124,17 +120,11 @@ class Flood:
             return Event("flood", content, f"k{n % SIGNAL_KEYS}", signal=True)
         return Event("flood", content)
 
-    async def _say_end(self) -> None:
-        content: JSON = {
-            "flood": self.id,
-            "sent": self.sent,
-            "mode": self._wanted.mode.value,
-        }
-        try:
-            await self._hub.publish(self._wanted.channel, content, event="end")
-        except Refusal:
-            # The hub stops: its readers are told that in another way.
-            return
+    async def say_end(self) -> None:
+        """Publish how many were sent; raises `Refusal`."""
+        mode = self._wanted.mode.value
+        content: JSON = {"flood": self.id, "sent": self.sent, "mode": mode}
+        await self._hub.publish(self._wanted.channel, content, event="end")
 
     def _is_heard(self) -> bool:
         channel = self._hub.channels.get(self._wanted.channel)

@@ -7,6 +7,7 @@ that user: nobody else can even read them.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from ..runtime.clock import Clock
     from .figures import Sleep
 
+logger = logging.getLogger("hubbub.lab")
+
 MAX_FLOODS: Final = 8
 """At once, of all users together."""
 EPOCH_INTERVAL_S: Final = 1.0
@@ -42,18 +45,19 @@ class Lab:
         self._hub = hub
         self._clock = clock
         self._sleep = sleep
-        self._flooding: set[str] = set()
+        self.flooding: set[str] = set()
+        """The ids of the users whose floods are under way."""
         self._anew_s: dict[str, float] = {}
 
     async def flood(self, who: Principal, wanted: Wanted) -> Flood:
         """Begin a flood; return it. Raises `Refusal`: not theirs, or too many."""
         await self._check_own(who, wanted.channel)
-        if who.id in self._flooding or len(self._flooding) >= MAX_FLOODS:
+        if who.id in self.flooding or len(self.flooding) >= MAX_FLOODS:
             raise Refusal(TOO_MANY_REQUESTS.because("a flood is under way"))
         flood = Flood(
             self._hub, self._clock, self._hub.new_id("f_"), wanted, self._sleep
         )
-        self._flooding.add(who.id)
+        self.flooding.add(who.id)
         self._hub.tasks.spawn(self._run(who, flood), f"flood-{who.id}")
         return flood
 
@@ -70,9 +74,13 @@ class Lab:
 
     async def _run(self, who: Principal, flood: Flood) -> None:
         try:
-            await flood.run()
+            await flood.send()
+        except Refusal as refusal:
+            logger.info("a flood of %s ended early: %s", who.id, refusal)
         finally:
-            self._flooding.discard(who.id)
+            # Before its end is read: who reads it may begin the next one.
+            self.flooding.discard(who.id)
+        await flood.say_end()
 
     async def _check_own(self, who: Principal, channel: str) -> None:
         kind, name = split_channel(channel)

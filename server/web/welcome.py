@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 GREETINGS = (
     """\
-**Welcome to the lobby.** Whoever opens this page is here. What is said is kept on this \
-machine, and acknowledged only once it is on disk.""",
+**Welcome to the lobby.** Whoever opens this page is here. What is said is kept on \
+this machine, and acknowledged only once it is on disk.""",
     """\
-Rooms need no setting up: write a name into *Go to room* and speak. Open this page in a \
-second window to watch it arrive.""",
+Rooms need no setting up: write a name into *Go to room* and speak. Open this page \
+in a second window to watch it arrive.""",
 )
 
 NOTE = """# Welcome

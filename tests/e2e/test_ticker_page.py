@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack
 
 import aiohttp
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, Route, async_playwright
+from playwright.async_api import Browser, Page, Route, ViewportSize, async_playwright
 
 from tests.e2e import server_process
 from tests.e2e.server_process import ServerProcess
@@ -22,7 +22,8 @@ from tests.machine import CHROMIUM_FLAGS, chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 640}
+DESK = ViewportSize(width=1280, height=800)
+PHONE = ViewportSize(width=360, height=640)
 SYMBOLS = 20
 SLOW_HZ = "1"
 """So slow that pages and the server can be compared between two updates."""
@@ -56,6 +57,15 @@ PRICES = """() => Object.fromEntries([...document.querySelectorAll("tr[data-symb
   .map((row) => [row.dataset.symbol, row.cells[2].textContent.trim()]))"""
 ORDER = """() => [...document.querySelectorAll("tr[data-symbol]:not([hidden])")]
   .map((row) => row.dataset.symbol)"""
+
+
+class Options(TypedDict, total=False):
+    """What a browser context may be told, of what these tests tell it."""
+
+    color_scheme: Literal["light", "dark"]
+    has_touch: bool
+    reduced_motion: Literal["reduce", "no-preference"]
+    viewport: ViewportSize
 
 
 @dataclass
@@ -101,10 +111,11 @@ async def browser() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def visit(
-    browser: Browser, url: str, *, query: str = "", **options: Any
+    browser: Browser, url: str, *, query: str = "", **options: Unpack[Options]
 ) -> AsyncIterator[Visit]:
     """Open the ticker in a browser of its own, with its own cookies."""
-    context = await browser.new_context(**{"viewport": DESK, **options})
+    asked: Options = {"viewport": DESK, **options}
+    context = await browser.new_context(**asked)
     page = await context.new_page()
     seen = Visit(page)
 
@@ -130,11 +141,13 @@ async def visit(
 
 async def told(url: str, channel: str) -> dict[str, Any]:
     """The state that a joiner gets now."""
-    async with aiohttp.ClientSession() as session:
-        async with session.ws_connect(f"{url}/ws") as ws:
-            await ws.send_json({"type": "subscribe", "id": 1, "channel": channel})
-            state: dict[str, Any] = (await ws.receive_json())["state"]
-            return state
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{url}/ws") as ws,
+    ):
+        await ws.send_json({"type": "subscribe", "id": 1, "channel": channel})
+        state: dict[str, Any] = (await ws.receive_json())["state"]
+        return state
 
 
 def scaled(bars: list[list[int]], tick: float) -> list[list[float]]:
@@ -273,7 +286,7 @@ async def test_without_the_chart_the_table_works(
             await seen.page.click("tr[data-symbol=TARN]")
             assert await seen.page.inner_text("#quoted-symbol") == "TARN"
             await seen.page.wait_for_function(
-                "(before) => document.getElementById('quoted-bid').textContent !== before",
+                "(bid) => document.getElementById('quoted-bid').textContent !== bid",
                 arg=await seen.page.inner_text("#quoted-bid"),
             )
             assert seen.faults == []
@@ -283,7 +296,7 @@ async def test_a_chart_that_cannot_be_loaded_is_told(
     server: ServerProcess, browser: Browser
 ) -> None:
     """A network that fails for one file does not take the prices along."""
-    async with visit(browser, server.url, service_workers="block") as seen:
+    async with visit(browser, server.url) as seen:
         await seen.page.route(
             "**/static/vendor/charts.js*", lambda route: route.abort()
         )
@@ -295,7 +308,7 @@ async def test_a_chart_that_cannot_be_loaded_is_told(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_phone_scrolls_only_downwards(
-    server: ServerProcess, browser: Browser, scheme: str
+    server: ServerProcess, browser: Browser, scheme: Literal["light", "dark"]
 ) -> None:
     """At 360 px nothing is cut off, and a tapped symbol comes into view."""
     async with visit(
@@ -368,7 +381,8 @@ async def test_a_hidden_page_paints_nothing_and_comes_back_current(
         await seen.ready()
         await seen.page.evaluate("""() => {
             globalThis.isHidden = true;
-            Object.defineProperty(document, "hidden", { get: () => globalThis.isHidden });
+            const get = () => globalThis.isHidden;
+            Object.defineProperty(document, "hidden", { get });
             document.dispatchEvent(new Event("visibilitychange"));
         }""")
         await asyncio.sleep(0.3)
@@ -393,7 +407,9 @@ async def test_the_chart_follows_the_colour_scheme(
         await seen.ready()
         assert await seen.page.evaluate(ground) == "rgb(255, 255, 255)"
         await seen.page.emulate_media(color_scheme="dark")
-        await seen.page.wait_for_function(f"({ground})() !== 'rgb(255, 255, 255)'")
+        await seen.page.wait_for_function(
+            f"() => ({ground})() !== 'rgb(255, 255, 255)'"
+        )
         assert seen.faults == []
 
 
@@ -401,15 +417,16 @@ async def test_reduced_motion_means_no_flash(
     server: ServerProcess, browser: Browser
 ) -> None:
     """Nothing moves for who asked for that; for others a change fades in 400 ms."""
-    for motion, lasts in (("reduce", "0s"), ("no-preference", "0.4s")):
-        async with visit(browser, server.url, reduced_motion=motion) as seen:
-            await seen.ready()
-            duration = await seen.page.evaluate("""() => {
-                const cell = document.querySelector("tr[data-symbol] td.number");
-                cell.dataset.flash = "up";
-                return getComputedStyle(cell).animationDuration;
-            }""")
-            assert duration == lasts
+    lasts = """() => {
+        const cell = document.querySelector("tr[data-symbol] td.number");
+        cell.dataset.flash = "up";
+        return getComputedStyle(cell).animationDuration;
+    }"""
+    async with visit(browser, server.url, reduced_motion="no-preference") as seen:
+        await seen.ready()
+        assert await seen.page.evaluate(lasts) == "0.4s"
+        await seen.page.emulate_media(reduced_motion="reduce")
+        assert await seen.page.evaluate(lasts) == "0s"
 
 
 async def test_an_unknown_symbol_is_told(

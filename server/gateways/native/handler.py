@@ -37,23 +37,33 @@ MAX_ERRORS = 100
 class NativeReceiver:
     """Feeds one session with the commands of its text frames.
 
-    `channel` is the route's own: what commands mean that name none. `says_text`: what
-    is not a JSON object is a message there. `only_text`: every text frame is.
+    `first` is the route's own subscription; commands that name no channel mean its
+    channel. `says_text`: what is not a JSON object is a message there. `only_text`:
+    every text frame is.
     """
 
     def __init__(
         self,
         session: Session,
-        channel: str | None = None,
+        first: Subscribe | None = None,
         *,
         says_text: bool = False,
         only_text: bool = False,
     ) -> None:
         self.session = session
-        self._channel = channel
+        self._first = first
+        self._channel = None if first is None else first.channel
         self._says_text = says_text
         self._only_text = only_text
         self._errors = 0
+
+    async def on_open(self) -> None:
+        """Make the route's own subscription; refused, the session ends."""
+        if self._first is None:
+            return
+        await self.session.dispatch(self._first)
+        if self._first.channel not in self.session.subscriptions:
+            self.session.close(DENIED)
 
     async def on_text(self, frame: bytes) -> None:
         """Carry out one command."""
@@ -130,9 +140,8 @@ def one_channel(
         codec = TEXT if only_text else NATIVE
         session = hub.open_session(request[PRINCIPAL], "native", codec, socket)
         receiver = NativeReceiver(
-            session, channel, says_text=kind == "chat", only_text=only_text
+            session, subscribe, says_text=kind == "chat", only_text=only_text
         )
-        await join_first(session, subscribe)
         await socket.serve(receiver)
         return ws
 
@@ -153,13 +162,6 @@ def first_subscribe(request: web.Request, channel: str) -> Subscribe:
             raise web.HTTPNotFound(text="unknown channel") from None
         raise web.HTTPBadRequest(text=str(refusal)) from None
     return Subscribe(None, channel, position, request.query.get("presence") == "1")
-
-
-async def join_first(session: Session, subscribe: Subscribe) -> None:
-    """Make the route's own subscription; refused, the session ends."""
-    await session.dispatch(subscribe)
-    if subscribe.channel not in session.subscriptions:
-        session.close(DENIED)
 
 
 def routes() -> list[web.RouteDef]:

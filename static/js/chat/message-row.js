@@ -15,7 +15,7 @@ const GROUP_MS = 5 * 60_000;
  */
 
 /** Who speaks where the server does. @type {Person} */
-export const SERVER = { id: "s_server", name: "Hubbub" };
+export const SERVER = { id: "s_server", name: "Server" };
 
 /** One message: its element stays the same from the moment of sending. */
 export class MessageRow {

@@ -1,7 +1,7 @@
 // @ts-check
 /** Times as they are read: the visitor's own zone and language; from ms since 1970. */
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
 const WEEKDAY = new Intl.DateTimeFormat(undefined, {
   weekday: "long", day: "numeric", month: "long",

@@ -2,7 +2,7 @@
 /** The chat page: its parts, and what each has to tell the others. */
 import { byId } from "../dom.js";
 import { Hubbub } from "../hubbub.js";
-import { announce, mountPill, session, socketUrl, url } from "../shell.js";
+import { announce, mountPanes, mountPill, session, socketUrl, url } from "../shell.js";
 import { Absence } from "./absence.js";
 import { Composer } from "./composer.js";
 import { SERVER } from "./message-row.js";
@@ -15,6 +15,8 @@ import { Timeline } from "./timeline.js";
 import { Typing } from "./typing.js";
 
 const PREVIEW_CHARS = 200;
+/** On a phone the rooms lie above the timeline; the same number stands in pane.css. */
+const roomsAreAbove = matchMedia("(width < 640px)");
 
 class ChatPage {
   #hubbub = new Hubbub({ url: socketUrl("/ws") });
@@ -31,6 +33,7 @@ class ChatPage {
   #name = "";
   /** How many came while the reader was elsewhere. */
   #unseen = 0;
+  #willShow = false;
 
   constructor() {
     const { base } = session();
@@ -73,8 +76,14 @@ class ChatPage {
     this.#outbox.onKept = (entry, position) => {
       if (entry.room === this.#name) this.#timeline.acknowledge(entry.key, position);
     };
-    this.#timeline.onChange = () => this.#showState();
-    this.#scroller.onStick = () => this.#showState();
+    this.#timeline.onChange = () => this.#showSoon();
+    this.#scroller.onStick = () => this.#showSoon();
+    this.#hubbub.addEventListener("state", () => {
+      const isLive = this.#hubbub.state === "live";
+      // Who is there, and types, is not known while we are away.
+      byId("people-list").classList.toggle("is-stale", !isLive);
+      if (!isLive) this.#typing.clear();
+    });
     this.#rooms.onOpen = (room) => this.#go(room);
     new GoToRoom(byId("go-to-room", HTMLFormElement), (room) => this.#go(room));
   }
@@ -87,7 +96,7 @@ class ChatPage {
     addEventListener("popstate", () => this.#enter(roomOfAddress()));
     document.addEventListener("visibilitychange", () => {
       this.#timeline.refreshDays();
-      this.#showState();
+      this.#showSoon();
     });
     // The session's name is the one it was opened with.
     document.addEventListener("hubbub:renamed", () => {
@@ -118,7 +127,13 @@ class ChatPage {
     const author = (event.from ?? SERVER).name;
     this.#rooms.touch({ name: this.#name, last_text: text, last_author: author,
       last_ms: event.time });
-    this.#showState();
+    this.#showSoon();
+  }
+
+  /** @param {number} count */
+  #missed(count) {
+    if (!this.#scroller.sticks) this.#unseen = Math.max(this.#unseen, count);
+    this.#showSoon();
   }
 
   /** @param {{lines?: {room: string, text: string, from: {name: string}, time: number}[]}} news */
@@ -134,6 +149,7 @@ class ChatPage {
   #go(name) {
     if (name !== this.#name) history.pushState(null, "", url(`/chat/${name}`));
     this.#enter(name);
+    if (roomsAreAbove.matches) mountPanes(byId("panes")).set("start", false);
     this.#composer.focus();
   }
 
@@ -143,7 +159,7 @@ class ChatPage {
     this.#room?.leave();
     this.#name = name;
     this.#unseen = 0;
-    this.#showState();
+    this.#showSoon();
     document.getElementById("refused")?.setAttribute("hidden", "");
     byId("loading").hidden = false;
     byId("page-title").textContent = name;
@@ -154,6 +170,7 @@ class ChatPage {
       timeline: this.#timeline, scroller: this.#scroller, people: this.#people,
       typing: this.#typing, outbox: this.#outbox, me: () => this.#me,
       onMessage: (event, own) => this.#heard(event, own),
+      onMissed: (count) => this.#missed(count),
       onOpen: () => this.#opened(),
       onRefused: (error) => this.#refused(error),
     });
@@ -167,7 +184,7 @@ class ChatPage {
     byId("loading").hidden = true;
     byId("refused").hidden = true;
     this.#unseen = 0;
-    this.#showState();
+    this.#showSoon();
   }
 
   /** @param {Error} error */
@@ -182,6 +199,16 @@ class ChatPage {
   get #isSeen() {
     const isAtEnd = this.#scroller.sticks && this.#timeline.hasEnd;
     return isAtEnd && document.visibilityState === "visible";
+  }
+
+  /** Once for all that is told in one go. */
+  #showSoon() {
+    if (this.#willShow) return;
+    this.#willShow = true;
+    queueMicrotask(() => {
+      this.#willShow = false;
+      this.#showState();
+    });
   }
 
   #showState() {

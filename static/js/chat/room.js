@@ -15,6 +15,7 @@ const PAGE = 50;
  * @property {import("./outbox.js").Outbox} outbox
  * @property {() => import("../person.js").Person} me
  * @property {(event: EventFrame, own: boolean) => void} onMessage  one that is said now
+ * @property {(count: number) => void} onMissed  so many came while one was away
  * @property {() => void} onOpen  its newest messages are there
  * @property {(error: Error) => void} onRefused  the room cannot be entered
  */
@@ -86,13 +87,15 @@ export class Room {
 
   /** What was missed comes now, event by event, before anything else. @param {Reply} reply */
   #catchUp({ publications }) {
-    const { timeline, scroller } = this.#parts;
+    const { timeline, scroller, onMissed } = this.#parts;
     const others = publications.filter((said) => !this.#isOwn(said)).length;
     if (!others) return;
     const wasAtEnd = scroller.sticks;
     timeline.drawAwayLine();
     queueMicrotask(() => {
-      if (!this.#left) timeline.endAway(others, wasAtEnd);
+      if (this.#left) return;
+      timeline.endAway(others, wasAtEnd);
+      onMissed(others);
     });
   }
 

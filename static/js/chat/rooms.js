@@ -27,6 +27,7 @@ export class Rooms {
   #room = "";
   /** @type {Map<string, RoomRow>} */
   #rows = new Map();
+  #willShow = false;
 
   /**
    * @param {HTMLElement} list
@@ -70,7 +71,7 @@ export class Rooms {
     const known = this.#rows.get(row.name);
     if (known && known.last_ms > row.last_ms) return;
     this.#rows.set(row.name, row);
-    this.#show();
+    this.#showSoon();
   }
 
   /** Everything in this room up to a time was seen. @param {number} timeMs */
@@ -79,7 +80,7 @@ export class Rooms {
     if ((seen.rooms[this.#room] ?? 0) >= timeMs) return;
     seen.rooms[this.#room] = timeMs;
     this.#keep(seen);
-    this.#show();
+    this.#showSoon();
   }
 
   // Internal
@@ -88,7 +89,15 @@ export class Rooms {
     if (document.visibilityState === "visible") this.refresh();
   }
 
+  /** Once for all that is told in one go. */
+  #showSoon() {
+    if (this.#willShow) return;
+    this.#willShow = true;
+    queueMicrotask(() => this.#show());
+  }
+
   #show() {
+    this.#willShow = false;
     const rows = [...this.#rows.values()].sort((a, b) => b.last_ms - a.last_ms);
     if (!this.#rows.has(this.#room)) {
       rows.unshift({ name: this.#room, last_text: "", last_author: "", last_ms: 0 });

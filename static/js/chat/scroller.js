@@ -17,6 +17,8 @@ export class Scroller {
   #view;
   #content;
   #sticks = true;
+  /** Where the view was when it was last looked at. */
+  #topPx = 0;
 
   /** @param {HTMLElement} view what scrolls @param {HTMLElement} content what grows in it */
   constructor(view, content) {
@@ -41,6 +43,7 @@ export class Scroller {
 
   toEnd() {
     this.#view.scrollTop = this.#view.scrollHeight;
+    this.#topPx = this.#view.scrollTop;
     this.#setSticks(true);
   }
 
@@ -57,13 +60,14 @@ export class Scroller {
    * @param {() => void} change
    */
   hold(change) {
-    const line = this.#sticks ? null : this.#lineUnderEye();
+    // At the end, the observer of the sizes goes on before anything is painted.
+    if (this.#sticks) return change();
+    const line = this.#lineUnderEye();
     const topPx = line?.getBoundingClientRect().top ?? 0;
     change();
-    if (this.#sticks) this.toEnd();
-    else if (line?.isConnected) {
-      this.#view.scrollTop += line.getBoundingClientRect().top - topPx;
-    }
+    if (!line?.isConnected) return;
+    this.#view.scrollTop += line.getBoundingClientRect().top - topPx;
+    this.#topPx = this.#view.scrollTop;
   }
 
   /** Fetch what the view already needs. */
@@ -77,7 +81,11 @@ export class Scroller {
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#view;
-    this.#setSticks(scrollHeight - scrollTop - clientHeight < NEAR_END_PX);
+    const isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    // Away from the end, but not upwards: the content grew before this was told.
+    const hasGrown = this.#sticks && scrollTop >= this.#topPx;
+    this.#topPx = scrollTop;
+    this.#setSticks(isAtEnd || hasGrown);
     this.check();
   }
 

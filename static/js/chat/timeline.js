@@ -5,6 +5,8 @@ import { Position } from "../position.js";
 
 /** More rows than this make a page slow; the far ones go, and are fetched again. */
 const MAX_ROWS = 400;
+/** So many go at once, that not each new one costs an old one. */
+const TRIMMED_ROWS = 20;
 
 /**
  * @typedef {import("../person.js").Person} Person
@@ -35,6 +37,8 @@ export class Timeline {
   #top = 0;
   /** @type {HTMLElement | null} */
   #awayLine = null;
+  /** What was missed is coming in: the view follows when all of it is there. */
+  #isAway = false;
   /** @type {"unknown" | "more" | "first" | "trimmed"} what is before the first row */
   start = "unknown";
   /** Whether the last row is the room's newest. */
@@ -114,7 +118,7 @@ export class Timeline {
       for (const publication of page) this.#add(publication);
       this.hasEnd = (this.#rows.at(-1)?.offset ?? 0) >= this.#top;
       if (this.hasEnd) this.#showPending();
-      this.#trimStart(MAX_ROWS);
+      this.#trimStart();
     }));
     this.onChange();
   }
@@ -123,11 +127,12 @@ export class Timeline {
   add(publication) {
     const { offset } = Position.parse(/** @type {string} */ (publication.position));
     this.#top = Math.max(this.#top, offset);
+    if (this.#isAway) return this.#add(publication);
     if (!this.#scroller.sticks && this.#rows.length >= MAX_ROWS) this.hasEnd = false;
     if (this.hasEnd) {
       this.#scroller.hold(() => {
         this.#add(publication);
-        if (this.#scroller.sticks) this.#trimStart(MAX_ROWS);
+        if (this.#scroller.sticks) this.#trimStart();
       });
     } else {
       // It stands in the page again once the reader goes there.
@@ -175,6 +180,8 @@ export class Timeline {
 
   /** Draw a line; what is added next came while one was away. */
   drawAwayLine() {
+    this.#isAway = this.hasEnd;
+    if (!this.hasEnd) return;
     this.#list.setAttribute("aria-live", "off");
     this.#removeAwayLine();
     this.#awayLine = h("li", { class: "line line--away" });
@@ -188,22 +195,25 @@ export class Timeline {
    */
   endAway(count, wasAtEnd) {
     const line = this.#awayLine;
+    this.#isAway = false;
     if (!line) return;
+    if (wasAtEnd) this.#trimStart();
+    else this.#trimEnd();
     const belowPx = this.#list.getBoundingClientRect().bottom - line.getBoundingClientRect().top;
-    if (count > 0 && belowPx > this.#scroller.heightPx) {
+    if (line.isConnected && belowPx > this.#scroller.heightPx) {
       const words = `${count} ${count === 1 ? "message" : "messages"} while you were away`;
       line.replaceChildren(h("span", null, words));
       if (wasAtEnd) this.#scroller.toLine(line);
     } else {
       this.#removeAwayLine();
     }
-    this.#scroller.hold(() => this.#regroup(0));
-    this.#quietly(() => {});
+    this.#quietly(() => this.#scroller.hold(() => this.#regroup(0, Infinity)));
+    this.onChange();
   }
 
   /** What was today is yesterday after midnight. */
   refreshDays() {
-    this.#regroup(0);
+    this.#regroup(0, Infinity);
   }
 
   // Internal
@@ -274,18 +284,22 @@ export class Timeline {
     this.#regroup(index);
   }
 
-  /** Make days and groups right at a place and behind it. @param {number} index */
-  #regroup(index) {
-    const all = [...this.#rows, ...this.#pending];
-    const until = index === 0 ? all.length : Math.min(all.length, index + 2);
-    for (let at = Math.max(0, index); at < until; at++) {
-      if (all[at].element.isConnected) all[at].standAfter(all[at - 1] ?? null);
+  /**
+   * Make days and groups right: of two rows, where one came or went, or of more.
+   * @param {number} from @param {number} [count]
+   */
+  #regroup(from, count = 2) {
+    const rowAt = (/** @type {number} */ at) =>
+      this.#rows[at] ?? this.#pending[at - this.#rows.length] ?? null;
+    const end = Math.min(this.#rows.length + this.#pending.length, from + count);
+    for (let at = Math.max(0, from); at < end; at++) {
+      if (rowAt(at).element.isConnected) rowAt(at).standAfter(rowAt(at - 1));
     }
   }
 
   #showPending() {
     for (const row of this.#pending) row.place(this.#list, null);
-    for (let at = 0; at < this.#pending.length; at++) this.#regroup(this.#rows.length + at);
+    this.#regroup(this.#rows.length, Infinity);
   }
 
   /** @param {boolean} isAll */
@@ -303,10 +317,9 @@ export class Timeline {
     this.hasEnd = false;
   }
 
-  /** @param {number} keep how many rows */
-  #trimStart(keep) {
-    const tooMany = this.#rows.length - keep;
-    if (tooMany <= 0) return;
+  #trimStart() {
+    if (this.#rows.length <= MAX_ROWS) return;
+    const tooMany = this.#rows.length - MAX_ROWS + TRIMMED_ROWS;
     for (const row of this.#rows.splice(0, tooMany)) row.remove();
     this.start = "more";
     if (this.#list.firstElementChild === this.#awayLine) this.#removeAwayLine();

@@ -27,8 +27,9 @@ const CHANNEL = /^open:[a-z0-9._-]{1,64}$/;
 const FLOODS = {
   flood: { per_s: 2000, seconds: 5, pad_bytes: 0 },
   drop: { per_s: 1000, seconds: 3, pad_bytes: 0 },
-  // Long ones, so that little more than a second fills the outbox of who does not read.
-  stall: { per_s: 500, seconds: STALL_S, pad_bytes: 400 },
+  // Long and many enough to fill the outbox of who does not read for ten seconds, few
+  // enough for one catch-up (5,000 publications, 2 MiB).
+  stall: { per_s: 500, seconds: STALL_S, pad_bytes: 150 },
 };
 
 /** *Break it*: four buttons, a socket in a worker, and what its numbers prove. */
@@ -85,6 +86,7 @@ export class Lab {
   /** @param {Name} name */
   async #break(name) {
     this.#asking = true;
+    if (this.#flood === null) this.#say("Asking the server …");
     this.#enable();
     try {
       if (name === "epoch") await this.#newEpoch();
@@ -133,10 +135,8 @@ export class Lab {
   async #newEpoch() {
     const own = this.#flood === null;
     if (own) this.#worker?.postMessage({ type: "clear" });
+    this.#anew = own;
     await post("/api/lab/epoch", { channel: this.#channel });
-    if (!own) return;
-    this.#say("The stream begins anew …");
-    this.#anew = true;
   }
 
   #giveUp() {

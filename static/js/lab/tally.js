@@ -32,6 +32,7 @@ export class Tally {
   /** Begin at nought. */
   clear() {
     this.counts = zero();
+    this.#cut = false;
   }
 
   /**
@@ -89,7 +90,6 @@ export class Tally {
       this.#flood = flood;
       this.#fate = new Uint8Array(1024);
       this.#last = 0;
-      this.#cut = false;
     }
     if (n + 1 < this.#fate.length) return;
     const wider = new Uint8Array(2 * n + 2);

@@ -3,6 +3,7 @@ import { h } from "../dom.js";
 import { url } from "../session.js";
 
 const REFRESH_MS = 15_000;
+const SETTLES_MS = 1500;
 const MINUTE_MS = 60_000;
 
 /**
@@ -29,6 +30,8 @@ export class NoteList {
   /** @type {Row[]} */
   #rows = [];
   #title = "";
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #settling;
 
   /** @param {HTMLElement} root a `ul.list` @param {string} open the note of this page */
   constructor(root, open) {
@@ -64,6 +67,12 @@ export class NoteList {
     if (title === this.#title) return;
     this.#title = title;
     this.#show();
+  }
+
+  /** The open note was edited, by whomever: its row is out of date when that settles. */
+  touched() {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.refresh(), SETTLES_MS);
   }
 
   // Internal

@@ -11,7 +11,8 @@ const MAX_LENGTH = 64;
  * @returns {string} of [a-z0-9._-]{1,64}, not taken
  */
 export function nameFor(title, taken, random) {
-  const plain = title.replace(/ß/g, "ss").normalize("NFKD").replace(/\p{Mark}/gu, "").toLowerCase();
+  const spelled = title.replace(/ß/g, "ss").normalize("NFKD");
+  const plain = spelled.replace(/\p{Mark}/gu, "").toLowerCase();
   const words = plain.replace(/[^a-z0-9._-]+/g, "-").slice(0, MAX_LENGTH - 4);
   // Not "." or "..", which an address would swallow.
   const base = words.replace(/^[._-]+|[._-]+$/g, "") || `note-${random()}`;

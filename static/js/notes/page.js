@@ -59,6 +59,7 @@ class NotePage {
     this.#doc.on("update", (_update, _origin, _doc, transaction) => {
       if (transaction.local) this.#device.edited(link.made);
       this.#showTitle();
+      this.#list.touched();
     });
     new People(byId("people"), this.#user.id).follow(link.awareness);
     this.#introduce(this.#user);

@@ -46,4 +46,5 @@ function show(characters) {
   byId("page-title").textContent = title;
   document.title = `${title} · Hubbub`;
   list.retitle(title);
+  list.touched();
 }

@@ -1,0 +1,437 @@
+"""The notes page in real browsers: one text, its saved state, offline and back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import async_playwright, expect
+
+from server.app import build_app
+from server.web.assets import Assets
+from tests.machine import CHROMIUM_FLAGS, chromium
+
+from .server_process import ServerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from playwright.async_api import Browser, BrowserContext, Dialog, Page
+    from pytest_aiohttp.plugin import AiohttpServer
+
+VENDOR = Path(__file__).resolve().parents[2] / "static" / "vendor" / "notes.js"
+WITHIN_S = 15.0
+WITHIN_MS = WITHIN_S * 1000
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not VENDOR.exists(), reason="browser modules not built"),
+]
+
+VIEW = """
+const { EditorView, EditorSelection } = await import("/static/vendor/notes.js");
+const view = EditorView.findFromDOM(document.querySelector(".cm-editor"));
+"""
+TEXT = f"async () => {{ {VIEW} return view.state.doc.toString(); }}"
+TYPE = f"""async ([text, at]) => {{ {VIEW}
+  const from = at ?? view.state.doc.length;
+  view.dispatch({{ changes: {{ from, insert: text }}, userEvent: "input.type" }});
+}}"""
+REPLACE = f"""async ([from, to, insert]) => {{ {VIEW}
+  view.dispatch({{ changes: {{ from, to, insert }}, userEvent: "input.type" }});
+}}"""
+
+OFFLINE = "Offline, kept on this device"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ServerProcess]:
+    """A server with a store, which tests may kill, pause and start again."""
+    with ServerProcess(tmp_path / "data") as process:
+        yield process
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """This machine's Chromium."""
+    async with async_playwright() as playwright:
+        found = await playwright.chromium.launch(
+            executable_path=chromium(), args=list(CHROMIUM_FLAGS)
+        )
+        yield found
+        await found.close()
+
+
+class Writer:
+    """One person in a browser of their own, and what its console complained about."""
+
+    def __init__(self, context: BrowserContext, server: ServerProcess) -> None:
+        self.context = context
+        self.page: Page
+        self.complaints: list[str] = []
+        self._server = server
+
+    async def open(self, note: str = "welcome") -> None:
+        """Open a note in a new tab, and wait until it is shown and saved."""
+        self.page = await self.context.new_page()
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        await self.page.goto(f"{self._server.url}/notes/{note}")
+        await self.sees("Saved")
+
+    def _hear(self, message: object) -> None:
+        text = str(message)
+        # A browser says of each refused connection that it was refused.
+        if "ERR_CONNECTION_REFUSED" not in text and "WebSocket" not in text:
+            self.complaints.append(text)
+
+    async def sees(self, words: str) -> None:
+        """Wait until the saved state is in these words."""
+        status = self.page.locator("#save-status")
+        await expect(status).to_have_text(words, timeout=WITHIN_MS)
+
+    async def text(self) -> str:
+        """The text in the editor."""
+        return str(await self.page.evaluate(TEXT))
+
+    async def type(self, text: str, at: int | None = None) -> None:
+        """Insert text as typed; `at` None: at the end."""
+        await self.page.evaluate(TYPE, [text, at])
+
+    async def reads(self, text: str) -> None:
+        """Wait until the editor has this text."""
+
+        async def has_it() -> bool:
+            return await self.text() == text
+
+        await until(has_it)
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + WITHIN_S
+    while not await holds():
+        assert time.monotonic() < deadline, "it did not come to hold in time"
+        await asyncio.sleep(0.02)
+
+
+async def writer(browser: Browser, server: ServerProcess, name: str) -> Writer:
+    """A visitor who has chosen a name."""
+    context = await browser.new_context()
+    await context.request.get(f"{server.url}/lesson")
+    answer = await context.request.post(
+        f"{server.url}/api/name", data={"name": name}, headers={"Origin": server.url}
+    )
+    assert answer.ok
+    return Writer(context, server)
+
+
+@asynccontextmanager
+async def pair(
+    browser: Browser, server: ServerProcess, note: str = "welcome"
+) -> AsyncIterator[tuple[Writer, Writer]]:
+    """Ada and Bob with one note open; at the end nobody's console has complained."""
+    ada = await writer(browser, server, "Ada Lovelace")
+    bob = await writer(browser, server, "Bob")
+    for each in (ada, bob):
+        await each.open(note)
+    yield ada, bob
+    assert ada.complaints == []
+    assert bob.complaints == []
+
+
+async def test_two_write_into_one_note_and_see_where_the_other_is(
+    browser: Browser, server: ServerProcess
+) -> None:
+    """Text, caret with its name, faces and saved state, on both sides."""
+    async with pair(browser, server, "both") as (ada, bob):
+        await ada.page.locator(".cm-content").click()
+        await ada.page.keyboard.type("Hello 😀")
+        await bob.reads("Hello 😀")
+        caret = bob.page.locator(".caret__name")
+        await expect(caret).to_have_text("Ada Lovelace")
+        await bob.page.locator(".cm-content").click()
+        await bob.page.keyboard.press("Control+End")
+        await bob.page.keyboard.type(" and goodbye")
+        await ada.reads("Hello 😀 and goodbye")
+        await expect(ada.page.locator(".caret__name")).to_have_text("Bob")
+        await expect(ada.page.locator("#people .avatar")).to_have_text("B")
+        for each in (ada, bob):
+            await each.sees("Saved")
+            await expect(each.page.locator("#page-title")).to_have_text(
+                "Hello 😀 and goodbye"
+            )
+        rests = ada.page.locator(".caret--rests")
+        await rests.wait_for(state="attached", timeout=WITHIN_MS)
+
+
+async def test_undo_takes_back_only_what_one_wrote_oneself(
+    browser: Browser, server: ServerProcess
+) -> None:
+    """Ada's undo leaves Bob's words, though they are newer."""
+    async with pair(browser, server, "undo") as (ada, bob):
+        await ada.page.locator(".cm-content").click()
+        await ada.page.keyboard.type("ada")
+        await bob.reads("ada")
+        await bob.type(" bob")
+        await ada.reads("ada bob")
+        await ada.page.keyboard.press("Control+z")
+        await bob.reads(" bob")
+        await ada.page.keyboard.press("Control+y")
+        await bob.reads("ada bob")
+
+
+async def test_what_both_wrote_offline_is_merged_after_kill_9(
+    browser: Browser, server: ServerProcess
+) -> None:
+    """Edits on both sides while the server is dead: equal after, nothing doubled."""
+    async with pair(browser, server, "offline") as (ada, bob):
+        await ada.type("middle")
+        await bob.reads("middle")
+        await ada.sees("Saved")
+        await asyncio.to_thread(server.kill)
+        await ada.sees(OFFLINE)
+        await bob.sees(OFFLINE)
+        for letter in "left ":
+            await ada.type(letter, at=len(await ada.text()) - len("middle"))
+        await bob.type(" right 😀")
+        await ada.sees(OFFLINE)
+        await asyncio.to_thread(server.start)
+        for each in (ada, bob):
+            await each.reads("left middle right 😀")
+            await each.sees("Saved")
+        pill = ada.page.locator("#connection")
+        await expect(pill).to_have_attribute("data-state", "live")
+
+
+async def test_what_was_written_offline_survives_a_closed_tab(
+    browser: Browser, server: ServerProcess
+) -> None:
+    """Kept on this device means: closed and opened again, it is sent."""
+    async with pair(browser, server, "kept") as (ada, bob):
+        await ada.type("before ")
+        await bob.reads("before ")
+        await asyncio.to_thread(server.kill)
+        await ada.sees(OFFLINE)
+        await ada.type("after")
+        await ada.sees(OFFLINE)
+        await ada.page.close(run_before_unload=True)
+        await asyncio.to_thread(server.start)
+        await ada.open("kept")
+        assert await ada.text() == "before after"
+        await bob.reads("before after")
+
+
+async def test_saved_is_said_only_after_the_commit(
+    browser: Browser, server: ServerProcess
+) -> None:
+    """While the server does not commit, it says how much is not saved."""
+    async with pair(browser, server, "saved") as (ada, bob):
+        server.pause()
+        try:
+            for letter in "abc":
+                await ada.type(letter)
+            await ada.sees("Saving 3")
+            await ada.type("d")
+            await ada.sees("Saving 4")
+        finally:
+            server.resume()
+        await ada.sees("Saved")
+        await bob.reads("abcd")
+
+
+async def test_carets_are_back_two_seconds_after_the_connection(
+    browser: Browser, server: ServerProcess
+) -> None:
+    """After a restart nobody has to move to be seen, and no caret is doubled."""
+    async with pair(browser, server, "carets") as (ada, bob):
+        for each in (ada, bob):
+            await each.page.locator(".cm-content").click()
+            await each.page.keyboard.type("x")
+        for each in (ada, bob):
+            await each.page.locator(".caret").wait_for(state="attached")
+        await asyncio.to_thread(server.kill)
+        for each in (ada, bob):
+            await expect(each.page.locator(".caret")).to_have_count(0)
+        await asyncio.to_thread(server.start)
+        for each in (ada, bob):
+            await each.sees("Saved")
+        for each in (ada, bob):
+            await expect(each.page.locator(".caret")).to_have_count(1, timeout=2000)
+            await expect(each.page.locator("#people .avatar")).to_have_count(1)
+
+
+async def test_a_new_name_is_seen_by_the_others(
+    browser: Browser, server: ServerProcess
+) -> None:
+    """A changed name takes effect without a reload, by a new connection."""
+    async with pair(browser, server) as (ada, bob):
+        await ada.page.locator("#who").click()
+        await ada.page.locator("#name-input").fill("Countess")
+        await ada.page.keyboard.press("Enter")
+        face = bob.page.locator("#people .avatar")
+        await expect(face).to_have_attribute("aria-label", "Countess")
+        await ada.sees("Saved")
+
+
+async def test_an_edit_that_is_refused_is_told_and_can_be_let_go(
+    browser: Browser, server: ServerProcess
+) -> None:
+    """Too large a paste: the reason, the text kept, and a way back to what is saved."""
+    async with pair(browser, server, "refused") as (ada, bob):
+        await ada.type("small")
+        await bob.reads("small")
+        await ada.type(" and large" * 30_000)
+        await ada.sees("Not saved")
+        why = ada.page.locator("#refused")
+        await expect(why).to_contain_text("an edit has at most 262144 bytes")
+        assert len(await ada.text()) == len("small") + 300_000
+        await ada.page.keyboard.type("no")
+        assert len(await ada.text()) == len("small") + 300_000
+        await ada.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        await ada.page.locator("#copy-text").click()
+        await expect(ada.page.locator("#copy-text")).to_have_text("Copied")
+        copied = await ada.page.evaluate("navigator.clipboard.readText()")
+        assert len(copied) == len("small") + 300_000
+        await ada.page.locator("#discard-copy").click()
+        await ada.sees("Saved")
+        assert await ada.text() == "small"
+        assert await bob.text() == "small"
+
+
+async def test_an_edit_never_cuts_a_character(
+    browser: Browser, server: ServerProcess
+) -> None:
+    """What an input method does to half an emoji is done to the whole one."""
+    async with pair(browser, server, "emoji") as (ada, bob):
+        await ada.type("a😀b")
+        await ada.page.evaluate(REPLACE, [2, 3, "\ude01"])
+        await bob.reads("a😁b")
+        await ada.page.evaluate(REPLACE, [2, 2, "-"])
+        await bob.reads("a😁-b")
+        await ada.page.evaluate(REPLACE, [1, 2, ""])
+        await bob.reads("a-b")
+        await ada.sees("Saved")
+
+
+async def test_a_new_note_is_named_after_its_title(
+    browser: Browser, server: ServerProcess
+) -> None:
+    """Title in, note open with that title, and both in everybody's list."""
+    async with pair(browser, server) as (ada, bob):
+        await ada.page.locator("#new-note-open").click()
+        await ada.page.keyboard.type("Größe & Räume")
+        await ada.page.keyboard.press("Enter")
+        await ada.page.wait_for_url("**/notes/grosse-raume")
+        await ada.sees("Saved")
+        await ada.page.keyboard.type("text")
+        assert await ada.text() == "# Größe & Räume\n\ntext"
+        await ada.sees("Saved")
+        await expect(ada.page.locator("#page-title")).to_have_text("Größe & Räume")
+        await bob.page.reload()
+        row = bob.page.locator("#note-list a", has_text="Größe & Räume")
+        await expect(row).to_contain_text("Ada Lovelace")
+
+
+async def test_leaving_warns_only_of_what_is_kept_nowhere(
+    browser: Browser, server: ServerProcess
+) -> None:
+    """Unsaved and on no disk: the browser asks. On this device: it does not."""
+    ada = await writer(browser, server, "Ada")
+    broken = "IDBFactory.prototype.open = () => { throw new Error('no database'); };"
+    await ada.context.add_init_script(broken)
+    await ada.open("unload")
+    asked: list[str] = []
+
+    async def accept(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        await dialog.accept()
+
+    ada.page.on("dialog", accept)
+    server.pause()
+    try:
+        await ada.page.locator(".cm-content").click()
+        await ada.page.keyboard.type("x")
+        await ada.sees("Saving 1")
+        async with ada.page.expect_event("close"):
+            await ada.page.close(run_before_unload=True)
+    finally:
+        server.resume()
+    assert asked == ["beforeunload"]
+
+
+LINK = 'rel="noopener noreferrer nofollow" target="_blank"'
+MARKDOWN = {
+    "# Title": '<h2 class="heading-1" dir="auto">Title</h2>',
+    "a **b** *c* `d` ~~e~~ \\*": '<p dir="auto">a <strong>b</strong> <em>c</em> '
+    "<code>d</code> <del>e</del> *</p>",
+    "> quoted": '<blockquote><p dir="auto">quoted</p></blockquote>',
+    "3. c\n4. d": '<ol start="3"><li dir="auto">c</li><li dir="auto">d</li></ol>',
+    "- [x] done\n- [ ] open": '<ul><li class="task" dir="auto"><input type="checkbox" '
+    'disabled="" checked="" aria-label="done">done</li><li class="task" dir="auto">'
+    '<input type="checkbox" disabled="" aria-label="to do">open</li></ul>',
+    "```js\n<b>\n  two\n```": '<pre tabindex="0" dir="ltr"><code>'
+    "&lt;b&gt;\n  two</code></pre>",
+    "[a](https://example.org/x)": '<p dir="auto"><a href="https://example.org/x" '
+    f"{LINK}>a</a></p>",
+    "[a](javascript:alert(1))": '<p dir="auto">a</p>',
+    "[a](data:text/html,x)": '<p dir="auto">a</p>',
+    "<img src=x onerror=alert(1)>": '<pre tabindex="0"><code>'
+    "&lt;img src=x onerror=alert(1)&gt;</code></pre>",
+    "a <b>c</b>": '<p dir="auto">a &lt;b&gt;c&lt;/b&gt;</p>',
+    "[not a link]": '<p dir="auto">[not a link]</p>',
+    "[words][1]\n\n[1]: http://example.org/": '<p dir="auto">'
+    f'<a href="http://example.org/" {LINK}>words</a></p>',
+    "| a | b |\n|---|--:|\n| 1 |  |\n|  | 2 |": '<table><thead><tr><th dir="auto">a'
+    '</th><th dir="auto" data-align="end">b</th></tr></thead><tbody><tr>'
+    '<td dir="auto">1</td><td dir="auto" data-align="end"></td></tr><tr>'
+    '<td dir="auto"></td><td dir="auto" data-align="end">2</td></tr></tbody></table>',
+    "&amp; &#x41; &unknown;": '<p dir="auto">&amp; A &amp;unknown;</p>',
+}
+
+RENDER = """async (texts) => {
+  const { preview } = await import("/static/js/notes/preview.js");
+  return texts.map((text) => preview(text).innerHTML);
+}"""
+
+
+async def test_the_preview_shows_markdown_and_nothing_else(
+    browser: Browser, server: ServerProcess
+) -> None:
+    """Each construct is set; HTML is shown as text; only safe links can be followed."""
+    ada = await writer(browser, server, "Ada")
+    await ada.open()
+    shown = await ada.page.evaluate(RENDER, list(MARKDOWN))
+    assert shown == list(MARKDOWN.values())
+    await ada.page.locator("#preview-toggle").click()
+    await expect(ada.page.locator("#preview h2").first).to_have_text("Welcome")
+    await expect(ada.page.locator("#sheet")).to_be_hidden()
+    await ada.page.locator("#preview-toggle").click()
+    await expect(ada.page.locator("#sheet")).to_be_visible()
+    assert ada.complaints == []
+
+
+async def test_without_the_editor_a_note_can_be_read(
+    browser: Browser, aiohttp_server: AiohttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where modules are missing the page says so, shows the text and follows it."""
+    missing = property(lambda _: {"notes": False, "charts": False})
+    monkeypatch.setattr(Assets, "vendor", missing)
+    app = build_app()
+    server = await aiohttp_server(app)
+    page = await browser.new_page()
+    await page.goto(str(server.make_url("/notes/welcome")))
+    await expect(page.locator("#sheet")).to_contain_text("This is a shared note.")
+    await expect(page.locator(".banner").first).to_contain_text("The editor is missing")
+    ws_url = str(server.make_url("/ws/notes/welcome"))
+    typed = """(url) => {
+      const socket = new WebSocket(url.replace("http", "ws"));
+      socket.onopen = () => socket.send(JSON.stringify({
+        type: "publish", event: "insert", data: { at: 0, text: "😀 first. " } }));
+    }"""
+    await page.evaluate(typed, ws_url)
+    await expect(page.locator("#sheet")).to_contain_text("😀 first. # Welcome")

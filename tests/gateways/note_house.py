@@ -1,0 +1,223 @@
+"""A house with nothing in it but notes, and clients that speak their wires."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import pycrdt
+from aiohttp import WSMsgType, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from server import keys
+from server.backplanes.local import LocalBackplane
+from server.gateways import either
+from server.gateways.yjs import codec
+from server.hub.hub import Hub, Limits
+from server.hub.kind import Keep
+from server.kinds.notes.kind import NotesKind
+from server.kinds.notes.rows import NoteTouched
+from server.lib0 import Reader
+from server.model import Principal
+from server.runtime.clock import SystemClock, random_id
+from server.settings import Settings
+from server.stores.memory import MemoryLog
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from aiohttp import ClientWebSocketResponse
+    from aiohttp.typedefs import Handler
+
+    from server.hub.ports import Append, Outcome
+
+    Doc = pycrdt.Doc[pycrdt.Text]
+
+ANSWER_S = 5.0
+
+M = TypeVar("M", bound=codec.Message)
+
+
+class HeldLog(MemoryLog):
+    """A log whose commits tests hold back, and let fail."""
+
+    def __init__(self) -> None:
+        touch = {NoteTouched: lambda _: None}
+        super().__init__(SystemClock(), lambda: "epoch", apply=touch)
+        self.open = asyncio.Event()
+        self.open.set()
+        self.fails = False
+        self.kept = 0
+
+    async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
+        """Wait until it may commit, then commit or fail."""
+        await self.open.wait()
+        if self.fails:
+            raise OSError("no space left")
+        self.kept += len(batch)
+        return await super().append(batch)
+
+
+@dataclass
+class House:
+    """A hub with notes behind their route."""
+
+    hub: Hub
+    log: HeldLog
+    client: TestClient[web.Request, web.Application]
+
+    async def connect(self, who: str = "ada", note: str = "lab") -> Yjs:
+        """Open a note as somebody, by the Yjs wire."""
+        ws = await self.client.ws_connect(f"/ws/notes/{note}?as={who}")
+        return Yjs(ws)
+
+    async def join(self, who: str = "ada", note: str = "lab") -> Yjs:
+        """Connect and synchronise."""
+        peer = await self.connect(who, note)
+        await peer.sync()
+        return peer
+
+
+class Typist:
+    """A document whose edits are taken as updates, one each."""
+
+    def __init__(self) -> None:
+        self.doc: Doc = pycrdt.Doc()
+        self.text = self.doc.get("content", type=pycrdt.Text)
+
+    def edit(self, edit: Callable[[], None]) -> bytes:
+        """Edit the document; return the update."""
+        updates: list[bytes] = []
+        watch = self.doc.observe(lambda event: updates.append(event.update))
+        with self.doc.transaction():
+            edit()
+        self.doc.unobserve(watch)
+        return updates[0]
+
+    def insert(self, at: int, text: str) -> bytes:
+        """Insert text before a byte; return the update."""
+        return self.edit(lambda: self.text.insert(at, text))
+
+    def delete(self, start: int, end: int) -> bytes:
+        """Delete bytes; return the update."""
+        return self.edit(lambda: self.text.__delitem__(slice(start, end)))
+
+
+class Yjs(Typist):
+    """A client of the Yjs wire with a document of its own."""
+
+    def __init__(self, ws: ClientWebSocketResponse) -> None:
+        super().__init__()
+        self.ws = ws
+
+    async def send(self, *messages: bytes) -> None:
+        """Send messages, all in one frame."""
+        await self.ws.send_bytes(b"".join(messages))
+
+    async def sync(self) -> None:
+        """Do as a stock provider does when it opens."""
+        await self.send(codec.sync_step1(self.doc.get_state()))
+        self.doc.apply_update((await self.expect(codec.SyncStep2)).update)
+        asked = await self.expect(codec.SyncStep1)
+        await self.answer(asked)
+
+    async def answer(self, asked: codec.SyncStep1) -> None:
+        """Send what a state vector lacks."""
+        await self.send(codec.sync_step2(self.doc.get_update(asked.state_vector)))
+
+    async def type(self, text: str) -> None:
+        """Insert at the front, and send it."""
+        await self.send(codec.update(self.insert(0, text)))
+
+    async def receive(self) -> codec.Message:
+        """Return the next message; raise Closed or Denied."""
+        frame = await self.ws.receive(ANSWER_S)
+        if frame.type is not WSMsgType.BINARY:
+            raise Closed(self.ws.close_code or 0, str(frame.extra or ""))
+        if frame.data[:2] == b"\x02\x00":
+            raise Denied(Reader(frame.data[2:]).var_string())
+        (message,) = codec.decode(frame.data)
+        if isinstance(message, codec.Update | codec.SyncStep2):
+            self.doc.apply_update(message.update)
+        return message
+
+    async def expect(self, kind: type[M]) -> M:
+        """Return the next message, which is of this kind."""
+        message = await self.receive()
+        assert isinstance(message, kind), message
+        return message
+
+    async def reads(self, text: str) -> None:
+        """Take in what comes until the text is this."""
+        while str(self.text) != text:
+            await self.receive()
+
+    async def is_saved(self, number: int) -> None:
+        """Wait for the answer to a save request."""
+        while await self.receive() != codec.SaveRequest(number):
+            pass
+
+    async def farewell(self) -> tuple[int, str]:
+        """Take in what comes until the close; return its code, and why, if told."""
+        reason = ""
+        while True:
+            try:
+                await self.receive()
+            except Denied as denied:
+                reason = str(denied)
+            except Closed as closed:
+                return closed.code, reason
+
+
+class Closed(Exception):
+    """The server closed the connection."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+
+
+class Denied(Exception):
+    """The server refused, in the protocol's words."""
+
+
+@web.middleware
+async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Believe whoever says who they are."""
+    name = request.query.get("as", "nobody")
+    request[keys.PRINCIPAL] = Principal(f"u_{name}", name.title())
+    return await handler(request)
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings | None = None, limits: Limits | None = None
+) -> AsyncIterator[House]:
+    """Open a house; closed again at the end."""
+    settings = settings or Settings()
+    clock, log = SystemClock(), HeldLog()
+    notes = NotesKind(clock, settings.note_update_bytes, settings.note_state_bytes)
+    hub = Hub({"notes": notes}, LocalBackplane(), clock, random_id, limits)
+    app = web.Application(middlewares=[identify])
+    app[keys.HUB], app[keys.SETTINGS] = hub, settings
+    app.add_routes(either.routes())
+
+    async def life(_: web.Application) -> AsyncIterator[None]:
+        await hub.start(dict.fromkeys(Keep, log))
+        yield
+        log.open.set()
+        hub.disconnect_all()
+        await hub.stop()
+
+    app.cleanup_ctx.append(life)
+    async with TestClient(TestServer(app)) as client:
+        yield House(hub, log, client)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the loop turn until a condition holds."""
+    async with asyncio.timeout(ANSWER_S):
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0)

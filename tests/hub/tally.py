@@ -1,0 +1,101 @@
+"""A kind with a state: a list of numbers, each of which may be said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.errors import BAD_REQUEST, PERMISSION_DENIED, Refusal
+from server.hub.kind import (
+    CatchUp,
+    Follows,
+    Nothing,
+    Policy,
+    Refused,
+    Say,
+    from_history,
+)
+from server.model import Action, Position, Signal
+
+if TYPE_CHECKING:
+    from server.hub.kind import Accepted
+    from server.hub.ports import Log
+    from server.model import Event, Principal, Publication, Since
+
+
+class TallyKind:
+    """Keeps what was accepted, and what was folded, for each channel.
+
+    Events: `add` a number; `refuse`, `later`, `known` are judged as they are named;
+    `hint` says nothing but a signal; `both` says in the channel that it names too;
+    `retain` is a retained signal that falls where its content is None.
+    """
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.policy = policy or Policy(stateful=True)
+        self.accepted: dict[str, list[object]] = {}
+        self.folded: dict[str, list[object]] = {}
+        self.forgotten: list[str] = []
+        self.loads = 0
+        self.denied: set[tuple[str, Action]] = set()
+        self.load_fault: Exception | None = None
+        self.fold_fault: Exception | None = None
+
+    async def authorize(self, who: Principal, channel: str, action: Action) -> None:
+        """Refuse what the test denies."""
+        if (who.id, action) in self.denied:
+            raise Refusal(PERMISSION_DENIED)
+
+    async def load(self, channel: str, log: Log) -> Position:
+        """Read all numbers."""
+        self.loads += 1
+        if self.load_fault is not None:
+            raise self.load_fault
+        top = await log.top(channel)
+        found = await log.read(channel, Position(top.epoch, 0), 10_000)
+        numbers: list[object] = [each.content for each in found.publications]
+        self.accepted[channel] = list(numbers)
+        self.folded[channel] = numbers
+        return found.top
+
+    def accept(self, who: Principal, channel: str, event: Event) -> Accepted:
+        """Judge by the event's name."""
+        hint = Signal(channel, "hint", event.content, who, 0, event.key)
+        match event.name:
+            case "refuse":
+                return Refused(BAD_REQUEST)
+            case "later":
+                return Nothing.NOT_YET
+            case "known":
+                return Nothing.DUPLICATE
+            case "hint":
+                return Follows(signals=(hint,))
+            case "retain":
+                fell = event.content is None
+                key = str(event.key)
+                signal = Signal(
+                    channel, "retain", event.content, who, 0, key, True, None, fell
+                )
+                return Follows(signals=(signal,))
+            case "both":
+                other = str(event.content)
+                says = (Say(channel, "add", 0), Say(other, "add", 0))
+                return Follows(says=says)
+        self.accepted[channel].append(event.content)
+        return Follows(says=(Say(channel, event.name, event.content),), signals=(hint,))
+
+    async def catch_up(self, channel: str, since: Since, log: Log) -> CatchUp:
+        """From the log alone."""
+        return await from_history(self.policy, channel, since, log)
+
+    def fold(self, publication: Publication) -> Publication:
+        """Take the number."""
+        if self.fold_fault is not None:
+            raise self.fold_fault
+        self.folded.setdefault(publication.channel, []).append(publication.content)
+        return publication
+
+    def forget(self, channel: str) -> None:
+        """Drop both lists."""
+        self.forgotten.append(channel)
+        self.accepted.pop(channel, None)
+        self.folded.pop(channel, None)

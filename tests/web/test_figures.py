@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from server.backplanes.local import LocalBackplane
+from server.errors import Disconnect
+from server.hub.hub import Hub
+from server.hub.kind import Keep, Policy
+from server.kinds.open import OpenKind
+from server.model import Outbound, Principal, Publication, Signal, Subscribe
+from server.runtime.clock import random_id
+from server.stores.memory import MemoryStore
+from server.web.figures import STATS, Meter, Reporter, seconds
+from tests.clocks import ManualClock
+
+if TYPE_CHECKING:
+    from server.hub.session import Session
+
+ADA = Principal("g_ada", "Ada")
+
+
+class Words:
+    """A codec whose frames are the events' names."""
+
+    name = "words"
+
+    def encode(self, outbound: Outbound) -> bytes | None:
+        """Return what a publication or a signal is called."""
+        if isinstance(outbound, Publication | Signal):
+            return outbound.event.encode()
+        return b"."
+
+
+class Pipe:
+    """A wire with or without room, that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.open = True
+        self.written: list[bytes] = []
+
+    def room(self) -> int:
+        """Return whether the peer reads."""
+        return 1_000_000 if self.open else 0
+
+    def write(self, chunk: bytes) -> None:
+        """Keep it."""
+        self.written.append(chunk)
+
+    async def writable(self) -> None:
+        """Never, once it is shut."""
+        await asyncio.Event().wait()
+
+    def close(self, disconnect: Disconnect) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that the tests advance."""
+    return ManualClock()
+
+
+@pytest.fixture
+async def hub(clock: ManualClock) -> AsyncIterator[Hub]:
+    """A hub with open channels and its own."""
+    kinds = {
+        "open": OpenKind(clock),
+        "hub": OpenKind(clock, Policy(recent=3), writers=frozenset()),
+    }
+    hub = Hub(kinds, LocalBackplane(), clock, random_id)
+    memory = MemoryStore(clock, lambda: "e")
+    await hub.start(dict.fromkeys(Keep, memory.log))
+    yield hub
+    await hub.stop()
+
+
+async def join(hub: Hub, channel: str, pipe: Pipe | None = None) -> Session:
+    """Open a session and subscribe it."""
+    session = hub.open_session(ADA, "native", Words(), pipe or Pipe())
+    await hub.join(session, Subscribe(None, channel))
+    return session
+
+
+async def test_rates_go_by_the_time_that_passed(hub: Hub, clock: ManualClock) -> None:
+    """Six publications to two readers in two seconds: three a second, and six."""
+    meter = Meter(hub, clock, Reporter(hub))
+    await join(hub, "open:x")
+    await join(hub, "open:x")
+    for _ in range(6):
+        await hub.publish("open:x", 1)
+    clock.advance(2)
+    figures = meter.read(0.0123)
+    assert figures["publications_per_s"] == 3.0
+    assert figures["deliveries_per_s"] == 6.0
+    assert figures["sessions"] == {"native": 2}
+    assert figures["channels"] == 1
+    assert figures["lag_ms"] == 12.3
+    clock.advance(1)
+    assert meter.read(0)["publications_per_s"] == 0.0
+
+
+async def test_looking_does_not_change_the_figures(
+    hub: Hub, clock: ManualClock
+) -> None:
+    """What is told on the hub's own channels is in no rate and in no total."""
+    reporter = Reporter(hub)
+    meter = Meter(hub, clock, reporter)
+    for _ in range(3):
+        await join(hub, STATS)
+    await join(hub, "hub:activity")
+    for _ in range(5):
+        await reporter.publish(STATS, {})
+        reporter.show("hub:activity", {})
+    assert (hub.stats.publications, hub.stats.signals, hub.stats.deliveries) == (
+        5,
+        5,
+        20,
+    )
+    clock.advance(1)
+    figures = meter.read(0)
+    assert figures["publications_per_s"] == 0
+    assert figures["deliveries_per_s"] == 0
+    assert figures["signals_per_s"] == 0
+    total = figures["total"]
+    assert isinstance(total, dict)
+    assert (total["publications"], total["deliveries"], total["signals"]) == (0, 0, 0)
+
+
+async def test_what_waits_is_summed(hub: Hub, clock: ManualClock) -> None:
+    """A reader that does not read has bytes in its outbox; all are added up."""
+    meter = Meter(hub, clock, Reporter(hub))
+    pipe = Pipe()
+    session = await join(hub, "open:x", pipe)
+    pipe.open = False
+    await hub.publish("open:x", 1)
+    clock.advance(1)
+    figures = meter.read(0)
+    assert figures["outbox_bytes"] == session.outbox.waiting_bytes > 0
+
+
+async def test_what_is_shown_last_waits_for_joiners(hub: Hub) -> None:
+    """A shown report is retained, and its channel is kept open for it."""
+    reporter = Reporter(hub)
+    await reporter.keep_open("hub:activity")
+    reporter.show("hub:activity", {"lines": []})
+    reporter.show("hub:activity", {"lines": ["new"]})
+    retained = hub.retained("hub:activity")
+    assert [each.content for each in retained.values()] == [{"lines": ["new"]}]
+
+
+async def test_a_second_does_not_drift_and_sees_lateness(clock: ManualClock) -> None:
+    """Late wakes shorten the next wait; the worst is told; a long stop is let go."""
+    late = {3: 0.05, 25: 2.0}
+    slept: list[float] = []
+
+    async def sleep(delay_s: float) -> None:
+        slept.append(delay_s)
+        clock.advance(delay_s + late.get(len(slept), 0.0))
+
+    at: list[float] = []
+    worst: list[float] = []
+    async for lag_s in seconds(clock, sleep):
+        at.append(clock.monotonic())
+        worst.append(lag_s)
+        if len(at) == 4:
+            break
+    assert at[:2] == pytest.approx([1.0, 2.0])
+    assert worst == pytest.approx([0.05, 0.0, 2.0, 0.0], abs=1e-9)
+    assert at[3] - at[2] == pytest.approx(1.0)
