@@ -9,7 +9,7 @@ from aiohttp import WSMsgType, web
 
 from server import Hub, Position, Refusal, Settings, build_app, keys
 from server.errors import SHUTDOWN, UNAVAILABLE, SettingsError
-from server.model import SERVER, Event
+from server.model import JSON, SERVER, Event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,8 +25,6 @@ ROUTES = (
     "/ws",
     "/ws/chat",
     "/ws/chat/tea",
-    "/ws/ticker",
-    "/ws/ticker/ACME",
     "/ws/notes/plan?format=json",
     "/ws/open/news",
 )
@@ -98,7 +96,7 @@ async def test_resume_over_a_restart(open_kept: Open) -> None:
 async def test_notes_survive_a_restart(open_kept: Open) -> None:
     """A note has its text after a restart."""
     client = await open_kept()
-    edit = {"at": 0, "text": "# Plan"}
+    edit: JSON = {"at": 0, "text": "# Plan"}
     await hub_of(client).publish("notes:plan", edit, event="insert")
     await client.close()
 
@@ -122,8 +120,9 @@ async def test_welcome_is_said_once(open_kept: Open) -> None:
     tops: list[Position] = []
     for _ in range(2):
         client = await open_kept()
-        for name in ("chat:lobby", "notes:welcome"):
-            tops.append((await hub_of(client).history(SERVER, name)).top)
+        hub = hub_of(client)
+        tops.append((await hub.history(SERVER, "chat:lobby")).top)
+        tops.append((await hub.history(SERVER, "notes:welcome")).top)
         await client.close()
 
     assert tops[:2] == tops[2:]

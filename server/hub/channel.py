@@ -188,7 +188,7 @@ class Channel:
         if self.top != top or not self._inbox or self._inbox[0] is not first:
             return
         missing = found.publications
-        if first.position.epoch != top.epoch and found.top.epoch == top.epoch:
+        if first.position.epoch != found.top.epoch:
             # It comes late, of a stream that has ended.
             self._inbox.popleft()
         elif missing and missing[0].position == Position(top.epoch, top.offset + 1):

@@ -24,17 +24,16 @@ def give(
 ) -> int:
     """Give one broadcast to some subscriptions; return how many it was queued for."""
     delivered = 0
-    offset = broadcast.position.offset if isinstance(broadcast, Publication) else None
+    position = broadcast.position if isinstance(broadcast, Publication) else None
     for subscription in subscriptions:
         if subscription.held is not None:
             subscription.hold(broadcast)
             continue
-        if offset is not None:
-            if offset <= subscription.offset:
+        if position is not None:
+            if not subscription.takes(position):
                 continue
-            subscription.offset = offset
         elif isinstance(broadcast, Reset):
-            subscription.offset = broadcast.position.offset
+            subscription.at(broadcast.position)
         elif isinstance(broadcast, Joined | Left) and not subscription.presence:
             continue
         session = subscription.session

@@ -32,7 +32,7 @@ from .registry import Registry
 from .session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from ..errors import Disconnect
     from ..model import (
@@ -179,7 +179,7 @@ class Hub:
         since: Position | None = None,
         signals: bool = False,
         who: Principal = SERVER,
-    ) -> AsyncIterator[Publication | Signal]:
+    ) -> AsyncGenerator[Publication | Signal, None]:
         """Yield a channel's publications as they come, those after `since` first.
 
         Without `since` it begins with the next one. With `signals` they come too.

@@ -10,7 +10,7 @@ from ..errors import Lagged, Unrecoverable
 from ..model import Publication, Reset, Signal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from ..model import Broadcast, Position
     from .channel import Channel
@@ -83,7 +83,7 @@ class Listening:
 
 async def listen(
     channel: Channel, since: Position | None, *, signals: bool
-) -> AsyncIterator[Publication | Signal]:
+) -> AsyncGenerator[Publication | Signal, None]:
     """Yield what a channel brings; see `Hub.subscribe`."""
     log = channel.committer.log
     at = channel.top or await log.top(channel.name)

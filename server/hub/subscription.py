@@ -22,15 +22,16 @@ HELD_BROADCASTS = 10_000
 class Subscription:
     """A session's place in one channel.
 
-    `offset` is the newest publication it has been given. While it joins, `held` gathers
-    what is live; afterwards it is None.
+    `epoch` and `offset` are the place of the newest publication that it was given.
+    While it joins, `held` gathers what is live; afterwards it is None.
     """
 
-    __slots__ = ("held", "offset", "presence", "session")
+    __slots__ = ("epoch", "held", "offset", "presence", "session")
 
     def __init__(self, session: Session, *, presence: bool) -> None:
         self.session = session
         self.presence = presence
+        self.epoch = ""
         self.offset = -1
         self.held: deque[Broadcast] | None = deque()
 
@@ -42,9 +43,20 @@ class Subscription:
                 self.held.clear()
                 self.session.close(SLOW)
 
+    def at(self, position: Position) -> None:
+        """Go to another place, as a new stream begins."""
+        self.epoch, self.offset = position.epoch, position.offset
+
+    def takes(self, position: Position) -> bool:
+        """Go on to a publication; False: it is not newer, or of another stream."""
+        if position.offset <= self.offset or position.epoch != self.epoch:
+            return False
+        self.offset = position.offset
+        return True
+
     def go_live(self, at: Position) -> None:
         """Give what was held back and is newer than the past; hold nothing from now."""
-        self.offset = at.offset
+        self.at(at)
         held, self.held = self.held or deque(), None
         for broadcast in tuple(_since(at, held)):
             give(broadcast, (self,), {})

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from .server_process import ServerProcess
 
-WITHIN_MS = 15_000
+WITHIN_MS = 20_000
+expect.set_options(timeout=WITHIN_MS)
 AT_ONCE = 32
 LIST_WHAT_IS_THERE = """() => [...document.querySelectorAll("#messages .message")].map(
     (row) => row.querySelector(".message__body").innerText.trim())"""
@@ -178,10 +179,8 @@ class Chatter:
     async def sees(self, *texts: str) -> None:
         """Wait until these are the messages in the page, all of them kept."""
         bodies = self.rows.locator(".message__body")
-        await expect(bodies).to_have_text(list(texts), timeout=WITHIN_MS)
-        await expect(self.rows.and_(self.page.locator("[data-state]"))).to_have_count(
-            0, timeout=WITHIN_MS
-        )
+        await expect(bodies).to_have_text(list(texts))
+        await expect(self.rows.and_(self.page.locator("[data-state]"))).to_have_count(0)
 
 
 async def say_all(server: ServerProcess, room: str, texts: Sequence[str]) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
+from aiohttp.test_utils import TestServer
 from playwright.async_api import async_playwright, expect
 
 from server.app import build_app
@@ -20,14 +22,16 @@ from .server_process import ServerProcess
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+    from aiohttp import web
+    from aiohttp.test_utils import BaseTestServer
     from playwright.async_api import Browser, BrowserContext, Dialog, Page
-    from pytest_aiohttp.plugin import AiohttpServer
 
 VENDOR = Path(__file__).resolve().parents[2] / "static" / "vendor" / "notes.js"
 WITHIN_S = 15.0
 WITHIN_MS = WITHIN_S * 1000
 
 pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.browser,
     pytest.mark.skipif(not VENDOR.exists(), reason="browser modules not built"),
 ]
@@ -48,14 +52,17 @@ REPLACE = f"""async ([from, to, insert]) => {{ {VIEW}
 OFFLINE = "Offline, kept on this device"
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    """A server with a store, which tests may kill, pause and start again."""
-    with ServerProcess(tmp_path / "data") as process:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server with a store, which tests kill, pause and start again.
+
+    Each test has notes of its own in it.
+    """
+    with ServerProcess(tmp_path_factory.mktemp("notes") / "data") as process:
         yield process
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """This machine's Chromium."""
     async with async_playwright() as playwright:
@@ -140,8 +147,9 @@ async def pair(
     for each in (ada, bob):
         await each.open(note)
     yield ada, bob
-    assert ada.complaints == []
-    assert bob.complaints == []
+    for each in (ada, bob):
+        assert each.complaints == []
+        await each.context.close()
 
 
 async def test_two_write_into_one_note_and_see_where_the_other_is(
@@ -416,13 +424,17 @@ async def test_the_preview_shows_markdown_and_nothing_else(
 
 
 async def test_without_the_editor_a_note_can_be_read(
-    browser: Browser, aiohttp_server: AiohttpServer, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where modules are missing the page says so, shows the text and follows it."""
     missing = property(lambda _: {"notes": False, "charts": False})
     monkeypatch.setattr(Assets, "vendor", missing)
-    app = build_app()
-    server = await aiohttp_server(app)
+    async with TestServer(build_app()) as server:
+        await read_only(browser, server)
+
+
+async def read_only(browser: Browser, server: BaseTestServer[web.Application]) -> None:
+    """Read a note, and see another's edit come."""
     page = await browser.new_page()
     await page.goto(str(server.make_url("/notes/welcome")))
     await expect(page.locator("#sheet")).to_contain_text("This is a shared note.")
@@ -435,3 +447,4 @@ async def test_without_the_editor_a_note_can_be_read(
     }"""
     await page.evaluate(typed, ws_url)
     await expect(page.locator("#sheet")).to_contain_text("😀 first. # Welcome")
+    await page.close()

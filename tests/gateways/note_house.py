@@ -15,15 +15,16 @@ from server import keys
 from server.backplanes.local import LocalBackplane
 from server.gateways import either
 from server.gateways.yjs import codec
-from server.hub.hub import Hub, Limits
+from server.hub.hub import Hub
 from server.hub.kind import Keep
+from server.hub.limits import Limits
 from server.kinds.notes.kind import NotesKind
 from server.kinds.notes.rows import NoteTouched
 from server.lib0 import Reader
 from server.model import Principal
 from server.runtime.clock import SystemClock, random_id
 from server.settings import Settings
-from server.stores.memory import MemoryLog
+from server.stores.memory import Apply, MemoryLog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientWebSocketResponse
     from aiohttp.typedefs import Handler
 
-    from server.hub.ports import Append, Outcome
+    from server.hub.ports import Append, Change, Outcome
 
     Doc = pycrdt.Doc[pycrdt.Text]
 
@@ -40,12 +41,16 @@ ANSWER_S = 5.0
 M = TypeVar("M", bound=codec.Message)
 
 
+def _pass_over(change: Change) -> None:
+    """Keep no rows."""
+
+
 class HeldLog(MemoryLog):
     """A log whose commits tests hold back, and let fail."""
 
     def __init__(self) -> None:
-        touch = {NoteTouched: lambda _: None}
-        super().__init__(SystemClock(), lambda: "epoch", apply=touch)
+        apply: dict[type, Apply] = {NoteTouched: _pass_over}
+        super().__init__(SystemClock(), lambda: "epoch", apply=apply)
         self.open = asyncio.Event()
         self.open.set()
         self.fails = False
@@ -127,7 +132,7 @@ class Yjs(Typist):
         """Send what a state vector lacks."""
         await self.send(codec.sync_step2(self.doc.get_update(asked.state_vector)))
 
-    async def type(self, text: str) -> None:
+    async def write(self, text: str) -> None:
         """Insert at the front, and send it."""
         await self.send(codec.update(self.insert(0, text)))
 
@@ -146,7 +151,8 @@ class Yjs(Typist):
     async def expect(self, kind: type[M]) -> M:
         """Return the next message, which is of this kind."""
         message = await self.receive()
-        assert isinstance(message, kind), message
+        if not isinstance(message, kind):
+            raise TypeError(f"{message} came instead of a {kind.__name__}")
         return message
 
     async def reads(self, text: str) -> None:

@@ -44,6 +44,7 @@ _ATTRIBUTES = {
     "pre": {"tabindex"},
 }
 _SCHEMES = {"http", "https", "mailto"}
+_WHOLE_ADDRESS = re.compile(r"(?:https?://|mailto:)[^/]", re.IGNORECASE)
 _MAX_NESTING = 20
 
 _SIGN = re.compile(r"[\n!\"#$%&*+\-:<=>@\[\\\]^_`{}~]")
@@ -77,6 +78,9 @@ class Markup:
         self._markdown.add_render_rule("fence", _code)
         self._markdown.add_render_rule("code_block", _code)
 
+        # A relative one would lead elsewhere in each place where the message is shown.
+        self._markdown.validateLink = _is_whole_address
+
     def render(self, text: str) -> str:
         """Return the HTML of a message's Markdown."""
         return nh3.clean(
@@ -96,6 +100,10 @@ class Markup:
         except _ShownAsTyped:
             return _as_typed(text)
         return rendered
+
+
+def _is_whole_address(address: str) -> bool:
+    return _WHOLE_ADDRESS.match(address) is not None
 
 
 def _has_too_many_lines(text: str) -> bool:

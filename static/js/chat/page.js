@@ -214,11 +214,13 @@ class ChatPage {
   #showState() {
     const { hasEnd, start, isEmpty, lastTimeMs } = this.#timeline;
     const isLoaded = byId("loading").hidden;
-    byId("empty").hidden = !(isLoaded && isEmpty);
-    byId("beginning").hidden = !isLoaded || isEmpty || start === "more";
-    byId("beginning").textContent = start === "trimmed"
-      ? "What was said before is not kept any more."
-      : `This is the beginning of ${this.#name}.`;
+    this.#scroller.hold(() => {
+      byId("empty").hidden = !(isLoaded && isEmpty);
+      byId("beginning").hidden = !isLoaded || isEmpty || start === "more";
+      byId("beginning").textContent = start === "trimmed"
+        ? "What was said before is not kept any more."
+        : `This is the beginning of ${this.#name}.`;
+    });
     if (this.#isSeen && lastTimeMs) {
       this.#unseen = 0;
       this.#rooms.see(lastTimeMs);

@@ -160,7 +160,9 @@ export class Timeline {
     const { epoch, offset } = Position.parse(position);
     if (!row || row.offset !== null) return;
     const isAbove = offset < (this.#rows[0]?.offset ?? 0);
-    if (epoch !== this.#epoch || isAbove || !this.hasEnd) return this.discard(key);
+    const isThere = this.#rows[this.#indexOf(offset)]?.offset === offset;
+    const isElsewhere = epoch !== this.#epoch || isAbove || !this.hasEnd;
+    if (isThere || isElsewhere) return this.discard(key);
     this.#pending = this.#pending.filter((other) => other !== row);
     row.acknowledge(offset);
     this.#scroller.hold(() => this.#insert(row));

@@ -5,7 +5,9 @@ import { repaint } from "../dashboard/repaint.js";
 
 /** @typedef {import("./frames.js").Frame} Frame */
 
-const MAX_ROWS = 200;
+const MAX_EVENTS = 120;
+const MAX_OTHERS = 80;
+const MAX_WAITING = 100;
 const ARROWS = { in: "\u2190", out: "\u2192", "": "\u00b7" };
 
 /** The raw frames as they come, newest on top; it can be held still. */
@@ -18,6 +20,9 @@ export class Drawer {
   /** @type {{frames: Frame[], hidden: number}[]} */
   #waiting = [];
   #seen = 0;
+  /** The rows that stand, oldest first: a flood must not wash away what is rare. */
+  #events = new Rows(MAX_EVENTS);
+  #others = new Rows(MAX_OTHERS);
   #paint = repaint(() => this.#show());
 
   constructor() {
@@ -35,7 +40,7 @@ export class Drawer {
     this.#meta.textContent = this.#seen.toLocaleString("en");
     this.#waiting.push({ frames, hidden });
     // What would not stand in the drawer any more need not wait for it.
-    if (this.#waiting.length > MAX_ROWS) this.#waiting.shift();
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
     if (!this.paused) this.#paint();
   }
 
@@ -48,14 +53,42 @@ export class Drawer {
 
   #show() {
     if (this.paused) return;
-    const rows = this.#waiting.flatMap(({ frames, hidden }) => [
-      ...(hidden > 0 ? [skipped(hidden)] : []), ...frames.map(row),
-    ]);
-    this.#waiting = [];
     this.#empty.hidden = true;
-    this.#list.prepend(...rows.slice(-MAX_ROWS).reverse());
-    while (this.#list.childElementCount > MAX_ROWS) this.#list.lastElementChild?.remove();
+    for (const { frames, hidden } of this.#waiting) {
+      if (hidden > 0) this.#put(skipped(hidden), this.#events);
+      for (const frame of frames) this.#put(row(frame), isEvent(frame) ? this.#events : this.#others);
+    }
+    this.#waiting = [];
   }
+
+  /** @param {HTMLElement} element @param {Rows} rows */
+  #put(element, rows) {
+    rows.add(element);
+    this.#list.prepend(element);
+  }
+}
+
+/** Rows of one sort, as many as there may be. */
+class Rows {
+  #most;
+  /** @type {HTMLElement[]} */
+  #rows = [];
+
+  /** @param {number} most */
+  constructor(most) {
+    this.#most = most;
+  }
+
+  /** @param {HTMLElement} row */
+  add(row) {
+    this.#rows.push(row);
+    if (this.#rows.length > this.#most) this.#rows.shift()?.remove();
+  }
+}
+
+/** @param {Frame} frame */
+function isEvent({ kind }) {
+  return kind === "publication" || kind === "signal";
 }
 
 /** @param {Frame} frame */

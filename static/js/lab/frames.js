@@ -10,7 +10,7 @@
  */
 
 export const MAX_CHARS = 300;
-const MAX_EVENTS = 24;
+const MAX_EVENTS = 8;
 const MAX_OTHERS = 60;
 const TYPE = /^\{"type":"([a-z]+)"/;
 

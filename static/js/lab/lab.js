@@ -14,7 +14,7 @@ import { verdictOf, verdictOfEpoch } from "./verdict.js";
  *   ended: {flood: string, sent: number, mode: string} | null}} Batch
  */
 
-const STALL_S = 10;
+const STALL_S = wished("stall", 10);
 const DROP_AFTER_MS = 1000;
 /** A flood's last keyed signals, and the last gap, leave behind its end. */
 const SIGNALS_SETTLED_MS = 1500;
@@ -25,7 +25,7 @@ const STATES = { reconnecting: "Coming back", offline: "Offline", closed: "Close
 const CHANNEL = /^open:[a-z0-9._-]{1,64}$/;
 
 const FLOODS = {
-  flood: { per_s: 2000, seconds: 5, pad_bytes: 0 },
+  flood: { per_s: 2000, seconds: wished("flood", 5), pad_bytes: 0 },
   drop: { per_s: 1000, seconds: 3, pad_bytes: 0 },
   // Long and many enough to fill the outbox of who does not read for ten seconds, few
   // enough for one catch-up (5,000 publications, 2 MiB).
@@ -39,7 +39,6 @@ export class Lab {
   #status = byId("lab-status");
   #word = byId("lab-status-word");
   #verdict = byId("lab-verdict");
-  #stallS = stallSeconds();
   #channel = `open:lab-${session().user?.id ?? ""}.${tabId()}`;
   /** @type {Worker | null} */
   #worker = null;
@@ -66,7 +65,8 @@ export class Lab {
       this.#buttons.set(name, /** @type {HTMLButtonElement} */ (button));
       button.addEventListener("click", () => this.#break(name));
     }
-    slot(root, "stall-s").textContent = String(this.#stallS);
+    slot(root, "stall-s").textContent = String(STALL_S);
+    slot(root, "flood-s").textContent = String(FLOODS.flood.seconds);
   }
 
   /** Open the lab's own socket. */
@@ -102,27 +102,26 @@ export class Lab {
   /** @param {"stall" | "drop" | "flood"} name */
   async #withFlood(name) {
     const own = this.#flood === null;
-    if (own) await this.#begin(FLOODS[name], name);
+    if (own) await this.#begin(FLOODS[name]);
     if (name === "stall") this.#stall();
     else if (name === "drop") setTimeout(() => this.#worker?.postMessage({ type: "drop" }), own ? DROP_AFTER_MS : 0);
   }
 
-  /** @param {{per_s: number, seconds: number, pad_bytes: number}} flood @param {Name} name */
-  async #begin({ per_s, seconds, pad_bytes }, name) {
+  /** @param {{per_s: number, seconds: number, pad_bytes: number}} flood */
+  async #begin({ per_s, seconds, pad_bytes }) {
     this.#worker?.postMessage({ type: "clear" });
-    const lasts = name === "stall" ? Math.min(seconds, this.#stallS) : seconds;
     const { flood, total, mode } = await post("/api/lab/flood", {
-      channel: this.#channel, per_s, seconds: lasts, pad_bytes, mode: this.#mode(),
+      channel: this.#channel, per_s, seconds, pad_bytes, mode: this.#mode(),
     });
     this.#flood = flood;
     this.#say(`${total.toLocaleString("en")} numbered ${mode} are on their way, ${per_s.toLocaleString("en")} a second …`);
     clearTimeout(this.#patience);
-    this.#patience = setTimeout(() => this.#giveUp(), lasts * 1000 + PATIENCE_MS);
+    this.#patience = setTimeout(() => this.#giveUp(), seconds * 1000 + PATIENCE_MS);
   }
 
   #stall() {
-    this.#stalledUntil = performance.now() + this.#stallS * 1000;
-    this.#worker?.postMessage({ type: "stall", ms: this.#stallS * 1000 });
+    this.#stalledUntil = performance.now() + STALL_S * 1000;
+    this.#worker?.postMessage({ type: "stall", ms: STALL_S * 1000 });
     this.#countDown();
   }
 
@@ -241,10 +240,15 @@ async function post(path, words) {
   return answer;
 }
 
-/** For those in a hurry: `?stall=2`. */
-function stallSeconds() {
-  const wished = Number(new URLSearchParams(location.search).get("stall"));
-  return wished > 0 && wished <= STALL_S ? wished : STALL_S;
+/**
+ * Seconds; for those in a hurry the address says fewer: `?stall=2&flood=1`.
+ *
+ * @param {"stall" | "flood"} name
+ * @param {number} most
+ */
+function wished(name, most) {
+  const seconds = Number(new URLSearchParams(location.search).get(name));
+  return seconds > 0 && seconds < most ? seconds : most;
 }
 
 /** Two tabs must not share a channel: each would count the other's flood. */
