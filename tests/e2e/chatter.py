@@ -1,4 +1,4 @@
-"""People who chat: each in a browser of their own, or many lines at once by a socket."""
+"""People who chat: each in a browser of their own, or many lines by one socket."""
 
 from __future__ import annotations
 
@@ -108,6 +108,7 @@ class Chatter:
     page: Page
     line: Line
     complaints: list[str] = field(default_factory=list)
+    tolerated: tuple[str, ...] = EXPECTED
 
     @classmethod
     async def arrive(
@@ -131,30 +132,37 @@ class Chatter:
         assert answer.ok
         line = Line()
         await line.install(context)
-        return await cls(server, context, await context.new_page(), line)._listen()
+        return await cls(server, context, await context.new_page(), line).listen()
 
-    async def _listen(self) -> Chatter:
+    async def listen(self) -> Chatter:
+        """Begin to note what the console complains about."""
+
         def hear(message: ConsoleMessage) -> None:
-            if not any(words in message.text for words in EXPECTED):
+            if not any(words in message.text for words in self.tolerated):
                 self.complaints.append(f"{message.type}: {message.text}")
 
         self.page.on("console", hear)
         self.page.on("pageerror", lambda error: self.complaints.append(error.message))
         await self.page.add_init_script(
-            """addEventListener("securitypolicyviolation", (event) =>
-                 console.error("policy:", event.violatedDirective, event.blockedURI));"""
+            """addEventListener("securitypolicyviolation", (event) => {
+                 console.error("policy:", event.violatedDirective, event.blockedURI);
+               });"""
         )
         return self
 
     async def second_tab(self) -> Chatter:
         """Return the same person in another tab."""
         page = await self.context.new_page()
-        return await Chatter(self.server, self.context, page, self.line)._listen()
+        return await Chatter(self.server, self.context, page, self.line).listen()
 
     async def open(self, room: str) -> None:
         """Open a room, and wait until its newest messages are there."""
         await self.page.goto(f"{self.server.url}/chat/{room}")
         await expect(self.page.locator("#loading")).to_be_hidden(timeout=WITHIN_MS)
+
+    async def retry_now(self) -> None:
+        """Press the banner's retry; it may have come back by itself meanwhile."""
+        await self.page.locator("#absence [data-retry]").dispatch_event("click")
 
     @property
     def field(self) -> Locator:

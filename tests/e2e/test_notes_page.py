@@ -22,7 +22,6 @@ from .server_process import ServerProcess
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from aiohttp import web
     from aiohttp.test_utils import BaseTestServer
     from playwright.async_api import Browser, BrowserContext, Dialog, Page
 
@@ -433,7 +432,7 @@ async def test_without_the_editor_a_note_can_be_read(
         await read_only(browser, server)
 
 
-async def read_only(browser: Browser, server: BaseTestServer[web.Application]) -> None:
+async def read_only(browser: Browser, server: BaseTestServer) -> None:
     """Read a note, and see another's edit come."""
     page = await browser.new_page()
     await page.goto(str(server.make_url("/notes/welcome")))

@@ -104,7 +104,7 @@ async def test_a_note_that_nobody_may_open_is_denied_in_words(house: House) -> N
 
 
 async def test_a_text_frame_has_the_bound_of_the_native_wire() -> None:
-    """A binary frame may be large here; a text frame is closed with 1009 as elsewhere."""
+    """Binary frames may be larger here; a text frame is closed with 1009 as ever."""
     async with open_house(Settings(max_frame_bytes=2048)) as house:
         ws = await json_note(house)
         await ws.send_str("x" * 2049)

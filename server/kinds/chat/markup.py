@@ -57,12 +57,19 @@ class _ShownAsTyped(Exception):
     """The text is too much work, or its Markdown would show nothing."""
 
 
+class _Markdown(MarkdownIt):
+    """Takes whole addresses only: where a relative one leads depends on the reader."""
+
+    def validateLink(self, url: str) -> bool:  # noqa: N802 - markdown-it's
+        return _WHOLE_ADDRESS.match(url) is not None
+
+
 class Markup:
     """Renders messages."""
 
     def __init__(self) -> None:
         self._markdown = (
-            MarkdownIt(
+            _Markdown(
                 "commonmark",
                 {"html": False, "breaks": True, "maxNesting": _MAX_NESTING},
             )
@@ -77,9 +84,6 @@ class Markup:
         self._markdown.core.ruler.push("direction", _direction)
         self._markdown.add_render_rule("fence", _code)
         self._markdown.add_render_rule("code_block", _code)
-
-        # A relative one would lead elsewhere in each place where the message is shown.
-        self._markdown.validateLink = _is_whole_address
 
     def render(self, text: str) -> str:
         """Return the HTML of a message's Markdown."""
@@ -100,10 +104,6 @@ class Markup:
         except _ShownAsTyped:
             return _as_typed(text)
         return rendered
-
-
-def _is_whole_address(address: str) -> bool:
-    return _WHOLE_ADDRESS.match(address) is not None
 
 
 def _has_too_many_lines(text: str) -> bool:

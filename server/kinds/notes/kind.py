@@ -215,13 +215,14 @@ class NotesKind:
 
 
 async def _write_snapshot(channel: str, note: OpenNote, log: Log) -> None:
+    """Write a snapshot; where that fails the joiner is served all the same."""
     before, at = note.snapshot_at, note.at
     state = note.compact()
     try:
         await log.snapshot(channel, at, state)
-    except BaseException:
+    except Exception:
+        logger.exception("channel %s: cannot write a snapshot", channel)
         note.snapshot_at = before
-        raise
 
 
 def _edit_of(event: Event) -> tuple[int, int, str]:

@@ -91,7 +91,7 @@ export class Room {
     const others = publications.filter((said) => !this.#isOwn(said)).length;
     if (!others) return;
     const wasAtEnd = scroller.sticks;
-    timeline.drawAwayLine();
+    timeline.beginAway();
     queueMicrotask(() => {
       if (this.#left) return;
       timeline.endAway(others, wasAtEnd);

@@ -1,7 +1,7 @@
 // @ts-check
-import { h } from "../dom.js";
-import { MessageRow } from "./message-row.js";
 import { Position } from "../position.js";
+import { AwayLine } from "./away-line.js";
+import { MessageRow } from "./message-row.js";
 
 /** More rows than this make a page slow; the far ones go, and are fetched again. */
 const MAX_ROWS = 400;
@@ -35,8 +35,7 @@ export class Timeline {
   #epoch = "";
   /** The highest offset known of. */
   #top = 0;
-  /** @type {HTMLElement | null} */
-  #awayLine = null;
+  #awayLine;
   /** What was missed is coming in: the view follows when all of it is there. */
   #isAway = false;
   /** @type {"unknown" | "more" | "first" | "trimmed"} what is before the first row */
@@ -52,6 +51,7 @@ export class Timeline {
    */
   constructor(list, scroller, me, actions) {
     this.#list = list;
+    this.#awayLine = new AwayLine(list);
     this.#scroller = scroller;
     this.#me = me;
     this.#actions = actions;
@@ -181,34 +181,24 @@ export class Timeline {
   // What came while one was away
 
   /** Draw a line; what is added next came while one was away. */
-  drawAwayLine() {
+  beginAway() {
     this.#isAway = this.hasEnd;
     if (!this.hasEnd) return;
     this.#list.setAttribute("aria-live", "off");
-    this.#removeAwayLine();
-    this.#awayLine = h("li", { class: "line line--away" });
-    this.#list.insertBefore(this.#awayLine, this.#pending[0]?.first ?? null);
+    this.#awayLine.draw(this.#pending[0]?.first ?? null);
   }
 
   /**
-   * All that was missed is there: keep the line if it is more than a screen, and show it
-   * to who was at the end before.
-   * @param {number} count @param {boolean} wasAtEnd
+   * All that was missed is there.
+   * @param {number} count  how many of them are others'
+   * @param {boolean} wasAtEnd
    */
   endAway(count, wasAtEnd) {
-    const line = this.#awayLine;
+    if (!this.#isAway) return;
     this.#isAway = false;
-    if (!line) return;
     if (wasAtEnd) this.#trimStart();
     else this.#trimEnd();
-    const belowPx = this.#list.getBoundingClientRect().bottom - line.getBoundingClientRect().top;
-    if (line.isConnected && belowPx > this.#scroller.heightPx) {
-      const words = `${count} ${count === 1 ? "message" : "messages"} while you were away`;
-      line.replaceChildren(h("span", null, words));
-      if (wasAtEnd) this.#scroller.toLine(line);
-    } else {
-      this.#removeAwayLine();
-    }
+    this.#awayLine.finish(count, wasAtEnd, this.#scroller);
     this.#quietly(() => this.#scroller.hold(() => this.#regroup(0, Infinity)));
     this.onChange();
   }
@@ -219,11 +209,6 @@ export class Timeline {
   }
 
   // Internal
-
-  #removeAwayLine() {
-    this.#awayLine?.remove();
-    this.#awayLine = null;
-  }
 
   /** @param {MessageRow | undefined} row */
   #positionOf(row) {
@@ -236,7 +221,7 @@ export class Timeline {
       if (row.offset !== null) this.#byKey.delete(key);
     }
     this.#rows = [];
-    this.#removeAwayLine();
+    this.#awayLine.remove();
     this.hasEnd = true;
     this.#showPending();
   }
@@ -324,7 +309,7 @@ export class Timeline {
     const tooMany = this.#rows.length - MAX_ROWS + TRIMMED_ROWS;
     for (const row of this.#rows.splice(0, tooMany)) row.remove();
     this.start = "more";
-    if (this.#list.firstElementChild === this.#awayLine) this.#removeAwayLine();
+    this.#awayLine.removeFromStart();
     this.#regroup(0);
   }
 

@@ -31,14 +31,18 @@ export class ChatTile {
 
 /** @param {Line} line */
 function row(line) {
-  const room = h("a", { class: "line__room tile__above", href: url(`/chat/${line.room}`) }, line.room);
+  const href = url(`/chat/${line.room}`);
+  const room = h("a", { class: "line__room tile__above", href }, line.room);
   return h("li", { class: "line" }, avatar(line.from),
     h("div", { class: "line__words" },
       h("p", { class: "line__who" }, h("bdi", { class: "strong truncate" }, line.from.name), room),
       h("p", { class: "line__text truncate", dir: "auto" }, plain(line.text))));
 }
 
-/** Markdown without its commonest marks: this is a glimpse, not the message. @param {string} text */
+/**
+ * Markdown without its commonest marks: this is a glimpse, not the message.
+ * @param {string} text
+ */
 function plain(text) {
   return text
     .replace(/^(#{1,6}|>|[-*+]) /u, "")

@@ -26,7 +26,9 @@ export class Gateways {
     const all = Math.max(1, sessionsOf(figures));
     const open = Object.entries(figures.sessions).sort((a, b) => b[1] - a[1]);
     this.#list.replaceChildren(...open.map(([name, sessions]) => row(name, sessions, all)));
-    if (open.length === 0) this.#list.append(h("li", { class: "muted small" }, "Nobody is connected."));
+    if (open.length === 0) {
+      this.#list.append(h("li", { class: "muted small" }, "Nobody is connected."));
+    }
     for (const [name, text] of Object.entries(facts(figures))) {
       const value = this.#facts.querySelector(`[data-fact="${name}"]`);
       if (value) value.textContent = text;

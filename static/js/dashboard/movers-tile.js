@@ -57,7 +57,8 @@ export class MoversTile {
       h("th", { scope: "row" }, row.symbol),
       h("td", { class: "mover__name muted truncate" }, row.name),
       h("td", { class: "number", dataset: flash }, price(row)),
-      h("td", { class: "number" }, h("span", { class: "change", dataset: { direction } }, percent(row))));
+      h("td", { class: "number" },
+        h("span", { class: "change", dataset: { direction } }, percent(row))));
   }
 }
 

@@ -32,8 +32,9 @@ export class NotesTile {
 
 /** @param {Note} note */
 function row(note) {
-  const title = h("a", { class: "work__title tile__above truncate", href: url(`/notes/${note.name}`), dir: "auto" },
-    note.title || note.name);
+  const href = url(`/notes/${note.name}`);
+  const link = { class: "work__title tile__above truncate", href, dir: "auto" };
+  const title = h("a", link, note.title || note.name);
   const edited = note.by ? [`${ago(note.time)} by `, h("bdi", null, note.by)] : [ago(note.time)];
   return h("li", { class: "work" },
     h("span", { class: "work__mark" }, icon("notes", { small: true })),

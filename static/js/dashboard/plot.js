@@ -23,11 +23,11 @@ export class Plot {
       layout: { attributionLogo: false },
       rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0 } },
       timeScale: {
-        borderVisible: false, timeVisible: true, secondsVisible: true, fixLeftEdge: false,
-        tickMarkFormatter: timeOfDay, rightOffset: 0,
+        borderVisible: false, timeVisible: true, secondsVisible: true,
+        tickMarkFormatter: timeOfDay,
       },
       localization: { timeFormatter: timeOfDay, priceFormatter: whole },
-      crosshair: { mode: charts.CrosshairMode.Magnet, horzLine: { visible: false } },
+      crosshair: { mode: charts.CrosshairMode.Magnet, horzLine: { visible: false, labelVisible: false } },
     });
     this.#series = this.#chart.addSeries(charts.AreaSeries, {
       lineWidth: 2, priceLineVisible: false, lastValueVisible: true,

@@ -2,6 +2,7 @@
 
 import { byId, h } from "../dom.js";
 import { repaint } from "../dashboard/repaint.js";
+import { MAX_CHARS } from "./frames.js";
 
 /** @typedef {import("./frames.js").Frame} Frame */
 
@@ -56,7 +57,9 @@ export class Drawer {
     this.#empty.hidden = true;
     for (const { frames, hidden } of this.#waiting) {
       if (hidden > 0) this.#put(skipped(hidden), this.#events);
-      for (const frame of frames) this.#put(row(frame), isEvent(frame) ? this.#events : this.#others);
+      for (const frame of frames) {
+        this.#put(row(frame), isEvent(frame) ? this.#events : this.#others);
+      }
     }
     this.#waiting = [];
   }
@@ -93,7 +96,9 @@ function isEvent({ kind }) {
 
 /** @param {Frame} frame */
 function row({ kind, dir, text, size, at }) {
-  const more = size > text.length ? h("span", { class: "frame__more" }, ` … ${size.toLocaleString("en")} B`) : null;
+  const isCut = text.length === MAX_CHARS && size > MAX_CHARS;
+  const whole = ` … ${size.toLocaleString("en")} B`;
+  const more = isCut ? h("span", { class: "frame__more" }, whole) : null;
   return h("li", { class: "frame", dataset: { kind } },
     h("span", { class: "frame__kind" }, `${ARROWS[dir]} ${kind}`),
     h("time", { class: "frame__time" }, timeOf(at)),
@@ -102,11 +107,13 @@ function row({ kind, dir, text, size, at }) {
 
 /** @param {number} count */
 function skipped(count) {
-  return h("li", { class: "frame frame--skipped" }, `${count.toLocaleString("en")} more events, not shown`);
+  const text = `${count.toLocaleString("en")} more events, not shown`;
+  return h("li", { class: "frame frame--skipped" }, text);
 }
 
 /** @param {number} at */
 function timeOf(at) {
   const time = new Date(at);
-  return `${time.toLocaleTimeString("en", { hourCycle: "h23" })}.${String(time.getMilliseconds()).padStart(3, "0")}`;
+  const ms = String(time.getMilliseconds()).padStart(3, "0");
+  return `${time.toLocaleTimeString("en", { hourCycle: "h23" })}.${ms}`;
 }

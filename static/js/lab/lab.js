@@ -22,6 +22,7 @@ const SIGNALS_SETTLED_MS = 1500;
 const PATIENCE_MS = 15_000;
 /** @type {Record<string, string>} */
 const STATES = { reconnecting: "Coming back", offline: "Offline", closed: "Closed" };
+const BUSY = "Not so fast: an experiment is under way, here or in another tab.";
 const CHANNEL = /^open:[a-z0-9._-]{1,64}$/;
 
 const FLOODS = {
@@ -72,7 +73,7 @@ export class Lab {
   /** Open the lab's own socket. */
   start() {
     if (!CHANNEL.test(this.#channel)) {
-      this.#say("Your user id cannot be part of a channel's name, so there is no lab for you here.", "warn");
+      this.#say("Your user id cannot be part of a channel's name: no lab for you here.", "warn");
       return;
     }
     const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
@@ -104,7 +105,7 @@ export class Lab {
     const own = this.#flood === null;
     if (own) await this.#begin(FLOODS[name]);
     if (name === "stall") this.#stall();
-    else if (name === "drop") setTimeout(() => this.#worker?.postMessage({ type: "drop" }), own ? DROP_AFTER_MS : 0);
+    else if (name === "drop") setTimeout(() => this.#drop(), own ? DROP_AFTER_MS : 0);
   }
 
   /** @param {{per_s: number, seconds: number, pad_bytes: number}} flood */
@@ -114,9 +115,14 @@ export class Lab {
       channel: this.#channel, per_s, seconds, pad_bytes, mode: this.#mode(),
     });
     this.#flood = flood;
-    this.#say(`${total.toLocaleString("en")} numbered ${mode} are on their way, ${per_s.toLocaleString("en")} a second …`);
+    const [all, rate] = [total, per_s].map((value) => value.toLocaleString("en"));
+    this.#say(`${all} numbered ${mode} are on their way, ${rate} a second …`);
     clearTimeout(this.#patience);
     this.#patience = setTimeout(() => this.#giveUp(), seconds * 1000 + PATIENCE_MS);
+  }
+
+  #drop() {
+    this.#worker?.postMessage({ type: "drop" });
   }
 
   #stall() {
@@ -235,7 +241,7 @@ async function post(path, words) {
     body: JSON.stringify(words),
   });
   const answer = await response.json();
-  if (response.status === 429) throw new Error("Not so fast: an experiment of yours is under way, here or in another tab.");
+  if (response.status === 429) throw new Error(BUSY);
   if (!response.ok) throw new Error(`Refused: ${answer.message}.`);
   return answer;
 }
@@ -253,5 +259,6 @@ function wished(name, most) {
 
 /** Two tabs must not share a channel: each would count the other's flood. */
 function tabId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(4)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const bytes = crypto.getRandomValues(new Uint8Array(4));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -23,7 +23,10 @@ export function verdictOfEpoch({ resets }) {
 /** @param {number} sent @param {Counts} counts */
 function ofPublications(sent, counts) {
   const { received, missed, doubled, recovered, told, disordered } = counts;
-  const parts = [`${number(sent)} sent`, `${number(received)} received, ${number(missed)} missed, ${number(doubled)} doubled`];
+  const parts = [
+    `${number(sent)} sent`,
+    `${number(received)} received, ${number(missed)} missed, ${number(doubled)} doubled`,
+  ];
   if (recovered > 0) parts.push(`${number(recovered)} of them recovered after a cut`);
   if (told > 0) parts.push(`${number(told)} could not be resumed, and it was told so`);
   if (disordered > 0) parts.push(`${number(disordered)} out of order`);
@@ -34,9 +37,12 @@ function ofPublications(sent, counts) {
 /** @param {number} sent @param {Counts} counts */
 function ofSignals(sent, { received, merged, skipped }) {
   const lost = sent - received - merged - skipped;
-  const parts = [`${number(sent)} sent`, `${number(received)} received, ${number(merged)} merged into newer ones`];
+  const parts = [
+    `${number(sent)} sent`,
+    `${number(received)} received, ${number(merged)} merged into newer ones`,
+  ];
   if (skipped > 0) parts.push(`${number(skipped)} dropped and told`);
-  if (lost > 0) parts.push(`${number(lost)} went with the cut socket: signals are not resumed`);
+  if (lost > 0) parts.push(`${number(lost)} lost with the socket: signals are not resumed`);
   return { text: `${parts.join(" \u00b7 ")}.`, kept: true };
 }
 

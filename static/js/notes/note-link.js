@@ -12,6 +12,7 @@ const SAVE = 102;
 
 const ANSWER_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 10_000;
+const FIRST_PING_MS = 500;
 
 /**
  * @typedef {import("../pill.js").Connection["state"]} State
@@ -162,9 +163,11 @@ export class NoteLink extends EventTarget {
   /** @param {number} made */
   #answered(made) {
     this.#deadline.stop();
-    this.#ping.start(PING_INTERVAL_MS, () => this.#saves.ask());
     this.#latencyMs = performance.now() - this.#askedAt;
     const returned = this.#state !== "live";
+    // The first answer has waited for the note to be opened: measure again soon.
+    const pingInMs = returned ? FIRST_PING_MS : PING_INTERVAL_MS;
+    this.#ping.start(pingInMs, () => this.#saves.ask());
     this.#state = "live";
     this.#saves.answered(made);
     if (returned || this.unsaved === 0) this.#tell();

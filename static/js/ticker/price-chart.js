@@ -100,7 +100,7 @@ export class PriceChart {
     const fitting = Math.floor(this.#container.clientWidth / BAR_WIDTH_PX);
     const shown = Math.min(MOST_BARS, fitting);
     // A few bars are not blown up to the whole width.
-    const from = Math.max(count - shown, Math.min(0, count - shown / 2));
+    const from = Math.max(count - shown, Math.min(0, count - shown / 3));
     scale.setVisibleLogicalRange({ from, to: count + ROOM_AT_THE_END });
     this.#candles.priceScale().applyOptions({ autoScale: true });
   }

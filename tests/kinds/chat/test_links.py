@@ -9,6 +9,7 @@ MARKUP = Markup()
 
 
 def link(target: str, words: str | None = None) -> str:
+    """Return a link as the server writes it."""
     rel = 'target="_blank" rel="noopener noreferrer nofollow"'
     return f'<a href="{target}" {rel}>{words or target}</a>'
 
@@ -24,8 +25,8 @@ def link(target: str, words: str | None = None) -> str:
         ("**https://a.b**", f"<strong>{link('https://a.b')}</strong>"),
         ("https://a.b/<script>", f"{link('https://a.b/')}&lt;script&gt;"),
         (
-            "看https://a.b/路，好",
-            f"看{link('https://a.b/%E8%B7%AF', 'https://a.b/路')}，好",
+            "看https://a.b/路\uff0c好",
+            f"看{link('https://a.b/%E8%B7%AF', 'https://a.b/路')}\uff0c好",
         ),
         ("https://a.b/\u202egpj", f"{link('https://a.b/')}\u202egpj"),
     ],

@@ -20,14 +20,15 @@ MOST_CALLS = 90_000
     [
         ("hello", '<p dir="auto">hello</p>'),
         ("a\nb", '<p dir="auto">a<br>\nb</p>'),
-        ("**a** *b* ~~c~~ `d`", "<strong>a</strong> <em>b</em> <s>c</s> <code>d</code>"),
+        ("**a** *b*", "<strong>a</strong> <em>b</em>"),
+        ("~~c~~ `d`", "<s>c</s> <code>d</code>"),
         ("# T", '<h1 dir="auto">T</h1>'),
         ("3. a", '<ol start="3" dir="auto">\n<li>a</li>\n</ol>'),
         ("- a", '<ul dir="auto">\n<li>a</li>\n</ul>'),
         ("> a", '<blockquote dir="auto">\n<p>a</p>\n</blockquote>'),
         ("***", "<hr>"),
         ("|a|\n|-|\n|b|", '<table dir="auto">'),
-        ("```py\nx<1 & \"y\"\n```", "<pre tabindex=\"0\"><code>x&lt;1 &amp; \"y\"\n</code>"),
+        ("```py\nx<y & z\n```", '<pre tabindex="0"><code>x&lt;y &amp; z\n</code>'),
         ("    code", '<pre tabindex="0"><code>code\n</code></pre>'),
     ],
 )  # fmt: skip
@@ -52,19 +53,23 @@ HOSTILE = [
     "[a](data:text/html;base64,PHNjcmlwdD4=)",
     "[a](vbscript:x)",
     "![a](https://a.b/c.png)",
-    "<https://a.b/\" onmouseover=alert(1)>",
-    "[a](https://a.b/ \"\\\" onclick=alert(1) x=\\\"\")",
-    "```\"onclick=alert(1)\nx\n```",
+    '<https://a.b/" onmouseover=alert(1)>',
+    '[a](https://a.b/ "\\" onclick=alert(1) x=\\"")',
+    '```"onclick=alert(1)\nx\n```',
     "<a href='javascript:alert(1)'>a</a>",
     "<svg><script>alert(1)</script></svg>",
     "<math><mtext></mtext></math>",
     "**<iframe src=//a.b>**",
     "<style>*{display:none}</style>",
-    "<p style=\"position:fixed\">a</p>",
+    '<p style="position:fixed">a</p>',
     "<!-- --!><img src=x onerror=alert(1)> -->",
     "[a]: javascript:alert(1)\n\n[a]",
 ]  # fmt: skip
 
+KNOWN = {
+    "p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a",
+    "hr", "h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td",
+}  # fmt: skip
 ATTRIBUTES = {
     "a": {"href", "title", "rel", "target"},
     "ol": {"start", "dir"},
@@ -88,6 +93,7 @@ class Checker(HTMLParser):
 
 
 def tags_of(html: str) -> list[str]:
+    """Return the tags of an HTML in their order; fail on a strange one."""
     checker = Checker()
     checker.feed(html)
     checker.close()
@@ -103,9 +109,7 @@ def test_nothing_of_a_message_runs_or_loads(text: str) -> None:
 @given(st.text(alphabet="*_`[]()<>!#|-:/\\\"'&;~ \nahttps1.@=", max_size=300))
 def test_whatever_is_typed_the_html_is_of_the_known_kind(text: str) -> None:
     """Any signs in any order make known tags only, each with known attributes."""
-    known = Checker
-    assert known is Checker
-    tags_of(MARKUP.render(text))
+    assert set(tags_of(MARKUP.render(text))) <= KNOWN
 
 
 COSTLY = {
@@ -172,7 +176,9 @@ def test_as_typed_keeps_paragraphs_and_escapes() -> None:
     """Blank lines part paragraphs, line ends stay, and no character becomes a tag."""
     text = "<b> & *\n\n \n" + "*a*\n" * MAX_SIGNS
     shown = MARKUP.render(text)
-    assert shown.startswith('<p dir="auto">&lt;b&gt; &amp; *</p><p dir="auto">*a*<br>*a*')
+    assert shown.startswith(
+        '<p dir="auto">&lt;b&gt; &amp; *</p><p dir="auto">*a*<br>*a*'
+    )
 
 
 def test_a_long_program_in_a_fence_is_set_as_code() -> None:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 from collections.abc import AsyncIterator
-from itertools import count
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from server.backplanes.local import LocalBackplane
-from server.hub.hub import Hub
-from server.hub.kind import Keep
-from server.kinds.open import OpenKind
-from server.model import Publication, Signal
-from server.stores.memory import MemoryStore
-from tests.clocks import ManualClock
+from tests.docs.pages import run
 
-PAGE = Path(__file__).parents[3] / "docs" / "howto" / "own-feed.md"
+if TYPE_CHECKING:
+    from pytest_aiohttp.plugin import AiohttpClient
 
 
 async def readings() -> AsyncIterator[tuple[str, float]]:
@@ -26,37 +17,38 @@ async def readings() -> AsyncIterator[tuple[str, float]]:
         yield reading
 
 
-async def test_readings_are_signals_and_alarms_publications() -> None:
+async def test_readings_are_signals_and_alarms_publications(
+    aiohttp_client: AiohttpClient,
+) -> None:
     """Each reading comes under its sensor's key; the alarm gets a position."""
-    found = re.search(r"```python\n(import asyncio.*?)```", PAGE.read_text(), re.DOTALL)
-    assert found is not None
-    code: dict[str, Any] = {}
-    exec(found[1].replace("from hubbub.", "from server."), code)  # noqa: S102 our own page
-    clock, ids = ManualClock(), count()
-    store = MemoryStore(clock, lambda: f"e{next(ids)}")
-    hub = Hub({"open": OpenKind(clock)}, LocalBackplane(), clock, lambda prefix: prefix)
-    await hub.start(dict.fromkeys(Keep, store.log))
-    heard: list[Publication | Signal] = []
+    example = run("own-feed")
+    example.__dict__["readings"] = readings
+    # It begins when the reader is there, not at the start.
+    example.app.on_startup.remove(example.start)
+    client = await aiohttp_client(example.app)
+    async with client.ws_connect("/live/ws/open/boiler") as ws:
+        await ws.receive_json()
+        await example.start(example.app)
+        told: list[dict[str, Any]] = []
+        while len(told) < 3:
+            frame = await ws.receive_json()
+            if frame["type"] == "event":
+                told.append(frame)
+    readings_told = {
+        each["key"]: each["data"] for each in told if "position" not in each
+    }
+    (alarm,) = [each for each in told if "position" in each]
+    # Of the north only the newest: the first had not left when the second came.
+    assert readings_told == {
+        "north": {"sensor": "north", "celsius": 81.0},
+        "south": {"sensor": "south", "celsius": 79.0},
+    }
+    assert (alarm["event"], alarm["data"]) == ("alarm", readings_told["north"])
 
-    async def listen() -> None:
-        async for each in hub.subscribe("open:boiler", signals=True):
-            heard.append(each)  # noqa: PERF401 it never ends
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        listener = group.create_task(listen())
-        await asyncio.sleep(0)
-        await code["feed"](hub, "open:boiler", readings())
-        await asyncio.sleep(0)
-        listener.cancel()
-    await hub.stop()
-    signals = [(each.key, each.event) for each in heard if isinstance(each, Signal)]
-    assert signals == [
-        ("north", "reading"),
-        ("south", "reading"),
-        ("north", "reading"),
-    ]
-    (alarm,) = [each for each in heard if isinstance(each, Publication)]
-    assert (alarm.event, alarm.content) == (
-        "alarm",
-        {"sensor": "north", "celsius": 81.0},
-    )
+async def test_it_starts_with_the_application(aiohttp_client: AiohttpClient) -> None:
+    """As the page has it, readings come by themselves."""
+    client = await aiohttp_client(run("own-feed").app)
+    async with client.ws_connect("/live/ws/open/boiler") as ws:
+        assert (await ws.receive_json())["type"] == "reply"
+        assert (await ws.receive_json())["event"] in ("reading", "alarm")
