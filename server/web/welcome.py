@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..kinds.notes.seed import seed
 from ..model import SERVER
 
 if TYPE_CHECKING:
     from ..hub.hub import Hub
-    from ..model import JSON
 
 GREETINGS = (
     """\
@@ -43,5 +43,4 @@ async def furnish(hub: Hub) -> None:
             await hub.publish("chat:lobby", {"text": text}, key=f"welcome-{number}")
     note = await hub.history(SERVER, "notes:welcome", limit=1)
     if note.top.offset == 0:
-        edit: JSON = {"at": 0, "text": NOTE}
-        await hub.publish("notes:welcome", edit, event="insert", key="welcome")
+        await hub.publish("notes:welcome", seed(NOTE), event="update", key="welcome")

@@ -4,28 +4,67 @@ from __future__ import annotations
 
 import math
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from server.hub.history import Bounds
 from server.hub.ports import Append, Appended, Draft
-from server.model import Principal
+from server.model import Principal, Publication
 from server.stores.datadir import DataDirectory
 from server.stores.memory import MemoryStore
+from server.stores.recall import Recall
 from server.stores.sql.store import SqlStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
-    from server.hub.ports import Change, Log
-    from server.model import JSON, Position, Publication
+    from server.hub.ports import Change, Log, Outcome
+    from server.kinds.chat.rows import ChatRows
+    from server.kinds.notes.rows import NoteRows
+    from server.model import JSON, Position
     from tests.clocks import ManualClock
 
-Store: TypeAlias = "MemoryStore | SqlStore"
+Store: TypeAlias = "MemoryStore | SqlStore | RecallStore"
 
 ANN = Principal("u_ann", "Ann")
 BOB = Principal("u_bob", "Bob \N{GRINNING FACE}")
 ROOM = "chat:lobby"
+
+
+class Delivering(Recall):
+    """A recall to which all that it keeps is delivered at once, as the hub does."""
+
+    async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
+        """See `Log.append`."""
+        outcomes = await super().append(batch)
+        for append, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Appended):
+                keys = (append.key, *[None] * len(append.drafts))
+                for draft, position, key in zip(
+                    append.drafts, outcome.positions, keys, strict=False
+                ):
+                    self.remember(
+                        Publication(
+                            draft.channel,
+                            position,
+                            draft.event,
+                            draft.content,
+                            draft.author,
+                            draft.time_ms,
+                            key,
+                        )
+                    )
+        return outcomes
+
+
+@dataclass(frozen=True)
+class RecallStore:
+    """A store behind a memory of what was delivered."""
+
+    log: Recall
+    chat: ChatRows
+    notes: NoteRows
 
 
 @asynccontextmanager
@@ -40,7 +79,11 @@ async def open_store(
     else:
         with DataDirectory.open(path / "data") as directory:
             async with SqlStore.open(directory, clock) as store:
-                yield store
+                if which == "sql":
+                    yield store
+                else:
+                    log = Delivering(store.log, clock)
+                    yield RecallStore(log, store.chat, store.notes)
 
 
 def say(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from server.model import JSON
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(params=["memory", "sql", "recall"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """Open each kind of store in its turn."""
     async with open_store(request.param, tmp_path, ManualClock()) as opened:

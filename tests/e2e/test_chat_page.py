@@ -155,6 +155,7 @@ async def test_what_is_on_its_way_survives_a_reload(
     await ada.page.reload()
     await expect(ada.page.locator('.message[data-state="pending"]')).to_have_count(1)
     ada.line.mend()
+    await ada.retry_now()
     await ada.sees("kept on this device")
     await bob.sees("kept on this device")
     await ada.page.reload()
@@ -579,3 +580,18 @@ async def test_a_phone_shows_one_thing_at_a_time(
     await ada.sees("hello")
     await expect(ada.field).to_be_in_viewport()
     assert not await ada.page.evaluate(wide)
+
+
+async def test_enter_that_chooses_a_syllable_sends_nothing(
+    lasting: ServerProcess, arrive: Arrive, room: str
+) -> None:
+    """Chinese, Japanese and Korean are composed: Enter belongs to that first."""
+    ada = await arrive(lasting, "Ada")
+    await ada.open(room)
+    await ada.field.fill("shanghai")
+    composing = {"key": "Enter", "isComposing": True, "bubbles": True}
+    await ada.field.dispatch_event("keydown", composing)
+    await expect(ada.field).to_have_value("shanghai")
+    await expect(ada.rows).to_have_count(0)
+    await ada.field.press("Enter")
+    await ada.sees("shanghai")

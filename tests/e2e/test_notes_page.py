@@ -447,3 +447,18 @@ async def read_only(browser: Browser, server: BaseTestServer) -> None:
     await page.evaluate(typed, ws_url)
     await expect(page.locator("#sheet")).to_contain_text("😀 first. # Welcome")
     await page.close()
+
+
+async def test_a_server_without_a_memory_does_not_double_its_welcome(
+    browser: Browser,
+) -> None:
+    """A browser that kept the welcome note merges it with that of the next start."""
+    with ServerProcess() as forgetful:
+        async with pair(browser, forgetful) as (ada, bob):
+            before = await ada.text()
+            await ada.type("kept by browsers")
+            await bob.reads(before + "kept by browsers")
+            await asyncio.to_thread(forgetful.restart)
+            for each in (ada, bob):
+                await each.sees("Saved")
+                assert await each.text() == before + "kept by browsers"

@@ -311,7 +311,11 @@ async def test_crowds_are_only_counted(stage: Stage) -> None:
         crowd.append(guest)
     for guest in crowd:
         guest.session.gone()
-    await until(lambda: watcher.wire.told_of(Left)[-1:] == [Left(ROOM, crowd[-1].session.who, 1)])
+    await until(
+        lambda: (
+            watcher.wire.told_of(Left)[-1:] == [Left(ROOM, crowd[-1].session.who, 1)]
+        )
+    )
     assert [each.count for each in watcher.wire.told_of(Joined)] == list(range(1, 201))
     told = [each.count for each in watcher.wire.told_of(Left)]
     assert told == list(range(ANNOUNCED_MEMBERS - 1, 0, -1))

@@ -26,9 +26,7 @@ class Desk:
         self.kept: list[object] = []
         self.failed: list[list[object]] = []
         self.fault: Exception | None = None
-        self.committer = Committer(
-            self.log, tasks, self.stats, self._keep, self._fail
-        )
+        self.committer = Committer(self.log, tasks, self.stats, self._keep, self._fail)
 
     def _keep(self, append: Append, outcome: Outcome) -> None:
         self.kept.append(append.drafts[0].content)
@@ -73,9 +71,7 @@ async def test_what_comes_meanwhile_goes_with_the_next(desk: Desk) -> None:
     assert (desk.stats.commits, desk.stats.committed) == (2, 11)
 
 
-async def test_a_batch_is_bounded(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_batch_is_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest goes with further transactions."""
     monkeypatch.setattr(commit_module, "BATCH_APPENDS", 4)
     said = [desk.say(number) for number in range(10)]

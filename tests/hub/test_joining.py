@@ -288,7 +288,10 @@ async def test_a_joiner_is_shown_who_is_there(stage: Stage) -> None:
     await asking.join(presence=True)
     await other.join()
     await turns(2)
-    assert asking.wire.told_of(Subscribed)[0].members == (Member(BOB, 2), Member(ANN, 1))
+    assert asking.wire.told_of(Subscribed)[0].members == (
+        Member(BOB, 2),
+        Member(ANN, 1),
+    )
     assert other.wire.told_of(Subscribed)[0].members is None
     assert asking.wire.told_of(Joined) == [Joined(ROOM, ANN, 2)]
 

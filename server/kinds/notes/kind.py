@@ -7,6 +7,8 @@ it in memory.
 from __future__ import annotations
 
 import logging
+import math
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -78,6 +80,9 @@ class NotesKind:
         self.policy = Policy(
             keep=Keep.DURABLE,
             content=Content.BINARY,
+            # A note is all of its updates: nothing may leave but by a snapshot.
+            history_size=sys.maxsize,
+            history_age_s=math.inf,
             stateful=True,
             state_limit_bytes=state_bytes,
         )

@@ -226,7 +226,8 @@ class ChatPage {
       this.#rooms.see(lastTimeMs);
     }
     this.#showJump(hasEnd && this.#scroller.sticks);
-    const unread = this.#unseen && document.visibilityState === "hidden" ? `(${this.#unseen}) ` : "";
+    const isHidden = document.visibilityState === "hidden";
+    const unread = this.#unseen && isHidden ? `(${this.#unseen}) ` : "";
     document.title = `${unread}${this.#name} · Hubbub`;
   }
 

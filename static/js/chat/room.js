@@ -120,20 +120,20 @@ export class Room {
 
   async #loadOlder() {
     const { timeline, scroller } = this.#parts;
-    const before = timeline.firstPosition;
+    const before = timeline.ends.first;
     if (timeline.start !== "more" || before === null) return;
     const page = await this.#read({ before });
-    if (!page || timeline.firstPosition !== before) return;
+    if (!page || timeline.ends.first !== before) return;
     timeline.prepend(page.publications, page.publications.length < PAGE);
     scroller.check();
   }
 
   async #loadNewer() {
     const { timeline, scroller } = this.#parts;
-    const after = timeline.lastPosition;
+    const after = timeline.ends.last;
     if (timeline.hasEnd || after === null) return;
     const page = await this.#read({ after });
-    if (!page || timeline.lastPosition !== after) return;
+    if (!page || timeline.ends.last !== after) return;
     timeline.append(page.publications, page.position);
     scroller.check();
   }

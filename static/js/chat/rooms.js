@@ -105,7 +105,8 @@ export class Rooms {
     const seen = this.#seen();
     const focused = this.#list.querySelector("a:focus")?.getAttribute("data-room");
     this.#list.replaceChildren(...rows.map((row) => h("li", null, this.#row(row, seen))));
-    if (focused) this.#list.querySelector(`[data-room="${focused}"]`)?.focus();
+    const link = focused && this.#list.querySelector(`[data-room="${focused}"]`);
+    if (link instanceof HTMLElement) link.focus();
   }
 
   /** @param {RoomRow} row @param {Seen} seen */

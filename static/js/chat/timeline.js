@@ -2,6 +2,7 @@
 import { Position } from "../position.js";
 import { AwayLine } from "./away-line.js";
 import { MessageRow } from "./message-row.js";
+import { OwnRows } from "./own-rows.js";
 
 /** More rows than this make a page slow; the far ones go, and are fetched again. */
 const MAX_ROWS = 400;
@@ -28,10 +29,7 @@ export class Timeline {
   #me;
   /** @type {MessageRow[]} kept ones, by offset */
   #rows = [];
-  /** @type {MessageRow[]} on their way, in the order of sending */
-  #pending = [];
-  /** @type {Map<string, MessageRow>} one's own whose publication has not come yet */
-  #byKey = new Map();
+  #own = new OwnRows();
   #epoch = "";
   /** The highest offset known of. */
   #top = 0;
@@ -58,16 +56,14 @@ export class Timeline {
   }
 
   get isEmpty() {
-    return !this.#rows.length && !this.#pending.length;
+    return !this.#rows.length && !this.#own.waiting.length;
   }
 
-  /** Where to read on from, towards the beginning; null when there is nothing. */
-  get firstPosition() {
-    return this.#positionOf(this.#rows[0]);
-  }
-
-  get lastPosition() {
-    return this.#positionOf(this.#rows.at(-1));
+  /** Where to read on from, towards the beginning or the end; null: there is nothing. */
+  get ends() {
+    const position = (/** @type {MessageRow | undefined} */ row) =>
+      row ? `${this.#epoch}.${row.offset}` : null;
+    return { first: position(this.#rows[0]), last: position(this.#rows.at(-1)) };
   }
 
   get lastTimeMs() {
@@ -79,9 +75,7 @@ export class Timeline {
   /** Forget the room. */
   clear() {
     this.#forgetKept();
-    for (const row of this.#pending) row.remove();
-    this.#pending = [];
-    this.#byKey.clear();
+    this.#own.clear();
     this.start = "unknown";
     this.onChange();
   }
@@ -136,7 +130,8 @@ export class Timeline {
       });
     } else {
       // It stands in the page again once the reader goes there.
-      this.#take(publication.key, publication)?.remove();
+      const mine = this.#takeOwn(publication);
+      if (mine?.offset === null) mine.remove();
     }
     this.onChange();
   }
@@ -145,32 +140,30 @@ export class Timeline {
 
   /** Show what is on its way, or what has become of it. @param {Entry} entry */
   follow(entry) {
-    const known = this.#byKey.get(entry.key);
+    const known = this.#own.get(entry.key);
     if (known) return this.#scroller.hold(() => known.follow(entry, this.#actions));
     const row = MessageRow.pending(entry, this.#me(), this.#actions);
-    this.#byKey.set(entry.key, row);
-    this.#pending.push(row);
+    this.#own.add(entry.key, row);
     if (this.hasEnd) this.#scroller.hold(() => this.#showPending());
     this.onChange();
   }
 
   /** It is kept. @param {string} key @param {string} position */
   acknowledge(key, position) {
-    const row = this.#byKey.get(key);
+    const row = this.#own.get(key);
     const { epoch, offset } = Position.parse(position);
     if (!row || row.offset !== null) return;
     const isAbove = offset < (this.#rows[0]?.offset ?? 0);
     const isThere = this.#rows[this.#indexOf(offset)]?.offset === offset;
     const isElsewhere = epoch !== this.#epoch || isAbove || !this.hasEnd;
     if (isThere || isElsewhere) return this.discard(key);
-    this.#pending = this.#pending.filter((other) => other !== row);
     row.acknowledge(offset);
     this.#scroller.hold(() => this.#insert(row));
   }
 
   /** @param {string} key */
   discard(key) {
-    const row = this.#take(key);
+    const row = this.#own.take(key);
     this.#scroller.hold(() => {
       row?.remove();
       this.#regroup(this.#rows.length);
@@ -185,14 +178,10 @@ export class Timeline {
     this.#isAway = this.hasEnd;
     if (!this.hasEnd) return;
     this.#list.setAttribute("aria-live", "off");
-    this.#awayLine.draw(this.#pending[0]?.first ?? null);
+    this.#awayLine.draw(this.#own.waiting[0]?.first ?? null);
   }
 
-  /**
-   * All that was missed is there.
-   * @param {number} count  how many of them are others'
-   * @param {boolean} wasAtEnd
-   */
+  /** All is there. @param {number} count others' of it @param {boolean} wasAtEnd */
   endAway(count, wasAtEnd) {
     if (!this.#isAway) return;
     this.#isAway = false;
@@ -210,16 +199,9 @@ export class Timeline {
 
   // Internal
 
-  /** @param {MessageRow | undefined} row */
-  #positionOf(row) {
-    return row ? `${this.#epoch}.${row.offset}` : null;
-  }
-
   #forgetKept() {
     for (const row of this.#rows) row.remove();
-    for (const [key, row] of this.#byKey) {
-      if (row.offset !== null) this.#byKey.delete(key);
-    }
+    this.#own.forgetKept();
     this.#rows = [];
     this.#awayLine.remove();
     this.hasEnd = true;
@@ -230,30 +212,29 @@ export class Timeline {
   #add(publication) {
     if (publication.event !== "message") return;
     const { offset } = Position.parse(/** @type {string} */ (publication.position));
-    const own = publication.from?.id === this.#me().id;
-    const mine = own ? this.#take(publication.key, publication) : undefined;
+    const own = this.#isOwn(publication);
+    const mine = this.#takeOwn(publication);
     const index = this.#indexOf(offset);
-    if (this.#rows[index]?.offset === offset) return mine?.remove();
+    const there = this.#rows[index];
+    if (there === mine && mine) return this.#regroup(index);
+    if (there?.offset === offset) return mine?.remove();
     const row = mine ?? MessageRow.said(publication, own);
     row.offset = offset;
     this.#insert(row);
   }
 
+  /** @param {Publication} publication */
+  #isOwn(publication) {
+    return publication.from?.id === this.#me().id;
+  }
+
   /**
-   * Take one's own message out of those that wait, and let it become what was kept.
-   * @param {string | undefined} key @param {Publication} [publication]
-   * @returns {MessageRow | undefined} where it has no place among the kept ones yet
+   * One's own message that waited for this publication, become what was kept.
+   * @param {Publication} publication
    */
-  #take(key, publication) {
-    const row = key === undefined ? undefined : this.#byKey.get(key);
-    if (!row || (publication && publication.from?.id !== this.#me().id)) return undefined;
-    this.#byKey.delete(/** @type {string} */ (key));
-    if (publication) row.become(publication);
-    if (row.offset !== null) {
-      this.#regroup(this.#rows.indexOf(row));
-      return undefined;
-    }
-    this.#pending = this.#pending.filter((other) => other !== row);
+  #takeOwn(publication) {
+    const row = this.#isOwn(publication) ? this.#own.take(publication.key) : undefined;
+    row?.become(publication);
     return row;
   }
 
@@ -265,7 +246,7 @@ export class Timeline {
   /** @param {MessageRow} row */
   #insert(row) {
     const index = this.#indexOf(/** @type {number} */ (row.offset));
-    const next = this.#rows[index] ?? this.#pending[0];
+    const next = this.#rows[index] ?? this.#own.waiting.find((other) => other !== row);
     this.#rows.splice(index, 0, row);
     row.place(this.#list, next?.first ?? null);
     this.#regroup(index);
@@ -276,16 +257,14 @@ export class Timeline {
    * @param {number} from @param {number} [count]
    */
   #regroup(from, count = 2) {
-    const rowAt = (/** @type {number} */ at) =>
-      this.#rows[at] ?? this.#pending[at - this.#rows.length] ?? null;
-    const end = Math.min(this.#rows.length + this.#pending.length, from + count);
-    for (let at = Math.max(0, from); at < end; at++) {
-      if (rowAt(at).element.isConnected) rowAt(at).standAfter(rowAt(at - 1));
+    const all = [...this.#rows, ...this.#own.waiting];
+    for (const [step, row] of all.slice(Math.max(0, from), from + count).entries()) {
+      if (row.element.isConnected) row.standAfter(all[from + step - 1] ?? null);
     }
   }
 
   #showPending() {
-    for (const row of this.#pending) row.place(this.#list, null);
+    for (const row of this.#own.waiting) row.place(this.#list, null);
     this.#regroup(this.#rows.length, Infinity);
   }
 
@@ -300,7 +279,7 @@ export class Timeline {
     const tooMany = this.#rows.length - MAX_ROWS;
     if (tooMany <= 0) return;
     for (const row of this.#rows.splice(-tooMany)) row.remove();
-    for (const row of this.#pending) row.remove();
+    for (const row of this.#own.waiting) row.remove();
     this.hasEnd = false;
   }
 
@@ -313,10 +292,7 @@ export class Timeline {
     this.#regroup(0);
   }
 
-  /**
-   * A page of the past is not news: nobody reads it out.
-   * @param {() => void} change
-   */
+  /** A page of the past is not news: nobody reads it out. @param {() => void} change */
   #quietly(change) {
     this.#list.setAttribute("aria-live", "off");
     change();

@@ -78,6 +78,7 @@ export function openEditor({ parent, text, awareness, nonce }) {
     view,
     setEditable: (wanted) => {
       editable = wanted;
+      view.dispatch({}); // says so to screen readers
     },
   };
 }

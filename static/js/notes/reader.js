@@ -28,7 +28,10 @@ hub.subscribe(`notes:${name}`, {
 });
 hub.connect();
 
-/** From the last to the first: each counts in the text before. @param {[number, number, string][]} changes */
+/**
+ * From the last to the first: each counts in the text before.
+ * @param {[number, number, string][]} changes
+ */
 function changed(changes) {
   for (const [at, deleted, inserted] of changes.toReversed()) {
     text.splice(at, deleted, ...inserted);

@@ -8,6 +8,7 @@ import pycrdt
 import pytest
 
 from server.errors import BAD_REQUEST, LIMIT_EXCEEDED, UNKNOWN_CHANNEL, Refusal
+from server.hub.history import Bounds
 from server.hub.kind import Follows, Nothing, Refused
 from server.hub.ports import Append, Appended, Draft
 from server.kinds.notes.document import NoteDamaged, NoteDocument
@@ -42,9 +43,11 @@ class Room:
     """A kind with a log behind it, as the hub would use them."""
 
     def __init__(self, **limits: int) -> None:
-        clock = ManualClock()
-        self.kind = NotesKind(clock, **limits)
-        store = MemoryStore(clock, lambda: "epoch")
+        self.clock = ManualClock()
+        self.kind = NotesKind(self.clock, **limits)
+        policy = self.kind.policy
+        bounds = Bounds(policy.history_size, policy.history_age_s)
+        store = MemoryStore(self.clock, lambda: "epoch", lambda _: bounds)
         self.log: Log = store.log
         self.doc: pycrdt.Doc[pycrdt.Text] = pycrdt.Doc(client_id=1)
         self.text = self.doc.get("content", type=pycrdt.Text)
@@ -335,6 +338,18 @@ async def test_a_note_that_was_forgotten_is_unavailable_until_it_is_read() -> No
         await room.served()
     await room.open()
     assert await room.served() == "text"
+
+
+async def test_a_note_in_memory_is_whole_after_a_day() -> None:
+    """A log that keeps other kinds' newest only keeps all of a note."""
+    room = await Room().open()
+    for end in range(1_100):
+        await room.write(room.type("x", end))
+    room.clock.advance(86_400)
+    await room.write(room.type("y"))
+    room.kind.forget(NOTE)
+    await room.open()
+    assert await room.served() == "y" + "x" * 1_100
 
 
 async def test_a_broken_log_raises() -> None:

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from server.gateways import frames
+
+
+@pytest.mark.parametrize(
+    ("length", "head"),
+    [
+        (0, b"\x81\x00"),
+        (125, b"\x81\x7d"),
+        (126, b"\x81\x7e\x00\x7e"),
+        (65_535, b"\x81\x7e\xff\xff"),
+        (65_536, b"\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00"),
+    ],
+)
+def test_a_length_takes_the_fewest_bytes(length: int, head: bytes) -> None:
+    """RFC 6455 section 5.2: the shortest form must be used."""
+    payload = b"x" * length
+    assert frames.text(payload) == head + payload
+
+
+def test_each_kind_has_its_opcode() -> None:
+    """Whole frames, not masked (section 5.1: a server must not)."""
+    assert frames.binary(b"ab") == b"\x82\x02ab"
+    assert frames.ping() == b"\x89\x00"
+    assert frames.pong(b"p") == b"\x8a\x01p"

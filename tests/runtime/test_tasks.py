@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from server.runtime.tasks import Tasks
+from tests.looptime import turns
+
+
+async def test_a_task_that_dies_harms_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its death is logged with its name."""
+    tasks = Tasks()
+    await tasks.start()
+    seen: list[int] = []
+
+    async def die() -> None:
+        raise ValueError("bug")
+
+    async def live() -> None:
+        await turns(3)
+        seen.append(1)
+
+    tasks.spawn(die(), "doomed")
+    tasks.spawn(live(), "sound")
+    await turns(10)
+    assert seen == [1]
+    assert "task doomed died" in caplog.text
+    await tasks.stop()
+
+
+async def test_the_stop_cancels_what_runs_and_awaits_it() -> None:
+    """Also what takes its time to end."""
+    tasks = Tasks()
+    await tasks.start()
+    seen: list[str] = []
+
+    async def stay() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            seen.append("tidied")
+
+    tasks.spawn(stay(), "stay")
+    await turns(2)
+    await tasks.stop()
+    assert seen == ["tidied"]
+    await tasks.stop()
+
+
+async def test_start_and_stop_may_be_in_different_tasks() -> None:
+    """As an application's start and stop are."""
+    tasks = Tasks()
+    await asyncio.Task(tasks.start())
+    await asyncio.Task(tasks.stop())
+
+
+async def test_nothing_begins_outside_of_start_and_stop() -> None:
+    """And no coroutine is left unawaited: that would be a warning."""
+    tasks = Tasks()
+    begun: list[int] = []
+
+    async def work() -> None:
+        begun.append(1)
+
+    tasks.spawn(work(), "early")
+    await tasks.stop()
+    await tasks.start()
+    await tasks.stop()
+    tasks.spawn(work(), "late")
+    await turns(3)
+    assert begun == []

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.runtime.wheel import Wheel
+
+SLOT_S = 0.02
+
+
+@dataclass
+class Timer:
+    """One call that is due, or was called off."""
+
+    when: float
+    callback: Callable[[], object]
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        """See `Cancellable.cancel`."""
+        self.cancelled = True
+
+
+@dataclass
+class ManualTimers:
+    """A loop's timers, whose time a test sets."""
+
+    now: float = 100.0
+    timers: list[Timer] = field(default_factory=list)
+
+    def time(self) -> float:
+        """See `Timers.time`."""
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> Timer:
+        """See `Timers.call_at`."""
+        timer = Timer(when, callback)
+        self.timers.append(timer)
+        return timer
+
+    @property
+    def waiting(self) -> list[Timer]:
+        """Those that were not called off."""
+        return [each for each in self.timers if not each.cancelled]
+
+    def run_until(self, end: float) -> None:
+        """Let time pass, timer by timer."""
+        while due := [each for each in self.waiting if each.when <= end]:
+            first = min(due, key=lambda each: each.when)
+            self.timers.remove(first)
+            # A loop's timer fires a little late.
+            self.now = max(self.now, first.when) + 1e-6
+            first.callback()
+        self.now = max(self.now, end)
+
+
+@given(st.lists(st.floats(0, 50), max_size=50))
+def test_never_early_and_late_by_a_slot_at_most(delays: list[float]) -> None:
+    """Whatever the delays, and their order; each once."""
+    timers = ManualTimers()
+    wheel = Wheel(timers, SLOT_S)
+    fired: dict[int, float] = {}
+
+    def note(number: int) -> Callable[[], None]:
+        def fire() -> None:
+            assert number not in fired
+            fired[number] = timers.now
+
+        return fire
+
+    for number, delay in enumerate(delays):
+        wheel.call_later(delay, note(number))
+        assert len(timers.waiting) == 1
+    timers.run_until(200.0)
+    for number, delay in enumerate(delays):
+        late = fired[number] - (100.0 + delay)
+        assert -1e-9 <= late <= SLOT_S + 1e-4
+    assert timers.waiting == []
+
+
+def test_a_timer_made_in_a_callback_delays_no_other() -> None:
+    """What is set for much later, while others wait, leaves them their time."""
+    timers = ManualTimers()
+    wheel = Wheel(timers, SLOT_S)
+    fired: list[str] = []
+    wheel.call_later(1.0, lambda: wheel.call_later(50.0, lambda: fired.append("far")))
+    wheel.call_later(2.0, lambda: fired.append("near"))
+    timers.run_until(103.0)
+    assert fired == ["near"]
+    timers.run_until(152.0)
+    assert fired == ["near", "far"]
+
+
+def test_a_timer_that_fails_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither of its slot nor of later ones."""
+    timers = ManualTimers()
+    wheel = Wheel(timers, SLOT_S)
+    fired: list[int] = []
+
+    def fail() -> None:
+        raise ValueError("bug")
+
+    wheel.call_later(1.0, fail)
+    wheel.call_later(1.0, lambda: fired.append(1))
+    wheel.call_later(5.0, lambda: fired.append(2))
+    timers.run_until(110.0)
+    assert fired == [1, 2]
+    assert "a timer failed" in caplog.text
+
+
+def test_an_earlier_timer_takes_the_place_of_a_later_one() -> None:
+    """The wheel has one timer of the loop, for the next slot."""
+    timers = ManualTimers()
+    wheel = Wheel(timers, SLOT_S)
+    wheel.call_later(9.0, list)
+    (far,) = timers.waiting
+    wheel.call_later(1.0, list)
+    (near,) = timers.waiting
+    assert near.when < far.when
+    assert far.cancelled
+
+
+def test_a_stopped_wheel_calls_nobody() -> None:
+    """All are forgotten; stopping again is nothing."""
+    timers = ManualTimers()
+    wheel = Wheel(timers, SLOT_S)
+    fired: list[int] = []
+    wheel.call_later(1.0, lambda: fired.append(1))
+    wheel.stop()
+    wheel.stop()
+    timers.run_until(200.0)
+    assert fired == []
+    assert timers.waiting == []
