@@ -14,7 +14,7 @@ from server.errors import (
     TOO_MANY_ERRORS,
 )
 from server.gateways.native.handler import MAX_ERRORS
-from tests.gateways.native.conftest import Place
+from tests.gateways.conftest import Place
 from tests.looptime import until
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text("utf-8"))

@@ -1,0 +1,106 @@
+"""A peer at the level of TCP: it reads only when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+
+_HANDSHAKE = (
+    "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\r\n"
+)
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+
+
+class RawPeer:
+    """One WebSocket, frame by frame (RFC 6455 section 5)."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+        self._read = b""
+
+    @classmethod
+    async def connect(
+        cls, port: int, path: str, receive_bytes: int | None = None
+    ) -> RawPeer:
+        """Shake hands; `receive_bytes` bounds the kernel's buffer, None does not."""
+        sock = socket.socket()
+        sock.setblocking(False)
+        if receive_bytes is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        peer = cls(sock)
+        await peer._loop.sock_connect(sock, ("127.0.0.1", port))
+        await peer._loop.sock_sendall(sock, _HANDSHAKE.format(path=path).encode())
+        while b"\r\n\r\n" not in peer._read:
+            await peer._more()
+        head, _, peer._read = peer._read.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101")
+        return peer
+
+    async def send(self, opcode: int, payload: bytes = b"") -> None:
+        """Send one masked frame."""
+        mask = os.urandom(4)
+        masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+        length = len(payload)
+        if length < 126:
+            head = bytes((0x80 | opcode, 0x80 | length))
+        elif length < 65_536:
+            head = bytes((0x80 | opcode, 0xFE)) + length.to_bytes(2, "big")
+        else:
+            head = bytes((0x80 | opcode, 0xFF)) + length.to_bytes(8, "big")
+        await self._loop.sock_sendall(self._sock, head + mask + masked)
+
+    async def say(self, words: object) -> None:
+        """Send a JSON frame."""
+        await self.send(TEXT, json.dumps(words).encode())
+
+    async def receive(self) -> tuple[int, bytes]:
+        """Return the next frame's opcode and payload; raise OSError at the end."""
+        while (found := self._frame()) is None:
+            await self._more()
+        return found
+
+    async def hear(self) -> dict[str, object]:
+        """Return the next JSON frame."""
+        opcode, payload = await self.receive()
+        assert opcode == TEXT
+        words: dict[str, object] = json.loads(payload)
+        return words
+
+    async def end(self) -> int:
+        """Read to the end; return the close code, 0 where none came."""
+        code = 0
+        try:
+            while True:
+                opcode, payload = await self.receive()
+                if opcode == CLOSE:
+                    code = int.from_bytes(payload[:2], "big")
+        except OSError:
+            return code
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._sock.close()
+
+    async def _more(self) -> None:
+        read = await self._loop.sock_recv(self._sock, 65_536)
+        if not read:
+            raise ConnectionResetError
+        self._read += read
+
+    def _frame(self) -> tuple[int, bytes] | None:
+        read = self._read
+        if len(read) < 2:
+            return None
+        length, start = read[1] & 0x7F, 2
+        if length > 125:
+            start = 4 if length == 126 else 10
+            length = int.from_bytes(read[2:start], "big")
+        if len(read) < start or len(read) < start + length:
+            return None
+        self._read = read[start + length :]
+        return read[0] & 0x0F, read[start : start + length]
