@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
-from ..keys import BASE
+from ..keys import BASE, SETTINGS
 from .headers import POLICY, policy
 from .identity import VISITOR, keep_guest
 from .render import render
@@ -43,7 +43,8 @@ async def note(request: web.Request) -> web.StreamResponse:
     """`/notes/{name}`; its editor makes a style element by the response's nonce."""
     name = _name(request)
     nonce = secrets.token_urlsafe(NONCE_BYTES)
-    words = {"title": name, "note": name, "style_nonce": nonce}
+    durable = request.app[SETTINGS].data_dir is not None
+    words = {"title": name, "note": name, "style_nonce": nonce, "durable": durable}
     response = _page(request, "notes", words)
     response.headers[POLICY] = policy(request.headers[hdrs.HOST], nonce)
     return response

@@ -42,6 +42,7 @@ class ServerProcess:
             ["--memory"] if data_dir is None else ["--data-dir", str(data_dir)]
         )
         self._flags = flags
+        self.durable = data_dir is not None
         self._process: subprocess.Popen[str] | None = None
         self.log: list[str] = []
 

@@ -79,6 +79,7 @@ class Writer:
         self.context = context
         self.page: Page
         self.complaints: list[str] = []
+        self.saved = "Saved" if server.durable else "Shared, in memory only"
         self._server = server
 
     async def open(self, note: str = "welcome") -> None:
@@ -87,7 +88,7 @@ class Writer:
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         await self.page.goto(f"{self._server.url}/notes/{note}")
-        await self.sees("Saved")
+        await self.sees(self.saved)
 
     def _hear(self, message: object) -> None:
         text = str(message)
@@ -452,7 +453,10 @@ async def read_only(browser: Browser, server: BaseTestServer) -> None:
 async def test_a_server_without_a_memory_does_not_double_its_welcome(
     browser: Browser,
 ) -> None:
-    """A browser that kept the welcome note merges it with that of the next start."""
+    """A browser that kept the welcome note merges it with that of the next start.
+
+    And nothing is called saved there: the page says that it is in memory only.
+    """
     with ServerProcess() as forgetful:
         async with pair(browser, forgetful) as (ada, bob):
             before = await ada.text()
@@ -460,5 +464,5 @@ async def test_a_server_without_a_memory_does_not_double_its_welcome(
             await bob.reads(before + "kept by browsers")
             await asyncio.to_thread(forgetful.restart)
             for each in (ada, bob):
-                await each.sees("Saved")
+                await each.sees(each.saved)
                 assert await each.text() == before + "kept by browsers"

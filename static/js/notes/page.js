@@ -119,7 +119,8 @@ class NotePage {
 
   #showSaved() {
     const { state, unsaved } = this.#link;
-    this.#status.show({ state, unsaved, kept: this.#isKept });
+    const durable = this.#sheet.dataset.durable === "yes";
+    this.#status.show({ state, unsaved, kept: this.#isKept, durable });
     if (state === "reconnecting" || state === "offline") this.#showAbsent();
   }
 

@@ -7,7 +7,11 @@ import { icon } from "../dom.js";
  * @property {import("../pill.js").Connection["state"]} state
  * @property {number} unsaved  own edits that are not known to be durable
  * @property {boolean} kept  whether all of them are in this device's copy
+ * @property {boolean} durable  whether the server keeps anything on disk
  */
+
+/** What a server without a data directory can promise. */
+const IN_MEMORY = "Shared, in memory only";
 
 const LOOKS = {
   ok: { tone: "ok", mark: "check" },
@@ -22,10 +26,10 @@ const LOOKS = {
  * @param {Facts} facts
  * @returns {{words: string, look: keyof typeof LOOKS}}
  */
-export function saveWords({ state, unsaved, kept }) {
+export function saveWords({ state, unsaved, kept, durable }) {
   if (state === "closed") return { words: "Not saved", look: "danger" };
   if (state === "live") {
-    if (unsaved === 0) return { words: "Saved", look: "ok" };
+    if (unsaved === 0) return { words: durable ? "Saved" : IN_MEMORY, look: "ok" };
     return { words: `Saving ${unsaved}`, look: "busy" };
   }
   if (state === "connecting") {
@@ -55,6 +59,6 @@ export class SaveStatus {
     const { tone, mark } = LOOKS[look];
     this.#root.dataset.tone = tone;
     this.#root.replaceChildren(icon(mark, { small: true }), words);
-    if (!/\d/.test(words) && !(wasCounting && words === "Saved")) announce(words);
+    if (!/\d/.test(words) && !(wasCounting && look === "ok")) announce(words);
   }
 }
