@@ -18,7 +18,6 @@ from . import keys
 from .backplanes.local import LocalBackplane
 from .gateways import either
 from .gateways.native import handler as native
-from .hub.history import Bounds
 from .hub.hub import Hub
 from .hub.kind import Keep, Kind, Policy
 from .hub.limits import Limits
@@ -32,6 +31,7 @@ from .settings import Settings
 from .stores.datadir import DataDirectory
 from .stores.memory import MemoryStore
 from .stores.recall import Recall
+from .stores.ring import Bounds
 from .stores.sql.store import SqlStore
 from .web import lab, live, routes, welcome
 

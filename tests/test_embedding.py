@@ -341,21 +341,20 @@ async def test_slow_subscriber_in_python(host: Host) -> None:
     """A reader in Python that falls too far behind is told, and where to go on."""
     client = await host()
     hub = client.app[HUB]
-    news = hub.subscribe("open:news")
-    waiting: asyncio.Task[object] = asyncio.Task(_next(news))
-    await asyncio.sleep(0)
-    for number in range(1_001):
-        await hub.publish("open:news", number)
-    assert _content(await waiting) == 0
-    for number in range(1_001):
-        await hub.publish("open:news", number)
+    async with aclosing(hub.subscribe("open:news")) as news:
+        waiting: asyncio.Task[object] = asyncio.Task(_next(news))
+        await asyncio.sleep(0)
+        await hub.publish("open:news", 0)
+        assert _content(await waiting) == 0
+        # One more than a reader's queue holds.
+        for number in range(1, 1_002):
+            await hub.publish("open:news", number)
 
-    for number in range(1_000):
-        last = await anext(news)
-        assert _content(last) == number
-
-    with pytest.raises(Lagged) as lagged:
-        await anext(news)
+        for number in range(1, 1_001):
+            last = await anext(news)
+            assert _content(last) == number
+        with pytest.raises(Lagged) as lagged:
+            await anext(news)
 
     assert isinstance(last, Publication)
     assert lagged.value.position == last.position

@@ -97,11 +97,9 @@ def test_what_is_no_channel_is_unknown(channel: str) -> None:
 @given(st.text(max_size=70))
 def test_a_key_is_visible_ascii(key: str) -> None:
     """1 to 64 of it; all else is refused."""
-    good = 1 <= len(key) <= 64 and all("!" <= each <= "~" for each in key)
-    try:
+    if 1 <= len(key) <= 64 and all("!" <= each <= "~" for each in key):
         assert check_key(key) == key
-    except Refusal as refusal:
-        assert refusal.error.code == BAD_REQUEST.code
-        assert not good
-    else:
-        assert good
+        return
+    with pytest.raises(Refusal) as refused:
+        check_key(key)
+    assert refused.value.error.code == BAD_REQUEST.code

@@ -263,9 +263,7 @@ class Channel:
         while chunk := tuple(islice(pending, _CHECK_EVERY)):
             delivered += give(broadcast, chunk, frames)
             yield
-        self._given_bytes += max(
-            (len(frame or b"") for frame in frames.values()), default=0
-        )
+        self._given_bytes += max(map(len, filter(None, frames.values())), default=0)
         self._hub.stats.deliveries += delivered
         self._hub.stats.encodes += len(frames)
 

@@ -64,20 +64,17 @@ class Committer:
         """Whether nothing waits and no transaction is under way."""
         return not self._running
 
-    def submit(self, append: Append) -> asyncio.Future[Outcome | None]:
-        """Queue an append; the future has its outcome, or a `Refusal` (unavailable)."""
-        return self._enqueue(append)
-
     def barrier(self) -> asyncio.Future[Outcome | None]:
         """Return a future that is done (None) when all before it is kept."""
-        return self._enqueue(None)
+        return self.submit(None)
 
     def close(self) -> None:
         """Refuse what still waits, and all that comes: no task will take it."""
         self._closed = True
         self._refuse([])
 
-    def _enqueue(self, append: Append | None) -> asyncio.Future[Outcome | None]:
+    def submit(self, append: Append | None) -> asyncio.Future[Outcome | None]:
+        """Queue an append; the future has its outcome, or a `Refusal` (unavailable)."""
         future: asyncio.Future[Outcome | None] = (
             asyncio.get_running_loop().create_future()
         )

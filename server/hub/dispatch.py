@@ -19,6 +19,7 @@ from ..model import (
     Subscribe,
     Unsubscribe,
 )
+from .joining import leave
 
 if TYPE_CHECKING:
     from ..model import Command
@@ -52,7 +53,7 @@ async def _carry_out(hub: Hub, session: Session, command: Command) -> None:
         case Subscribe():
             await _subscribe(hub, session, command)
         case Unsubscribe():
-            hub.leave(session, command.channel)
+            leave(hub, session, command.channel)
             session.tell(Done(command.id, command.channel))
         case History():
             await _history(hub, session, command)

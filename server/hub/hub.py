@@ -79,7 +79,7 @@ class Hub:
         self.channels = self.registry.open
         self.publishing = Publishing(self, backplane)
         self._committers: tuple[Committer, ...] = ()
-        self._told: asyncio.Future[None] | None = None
+        self._told = asyncio.Event()
         backplane.attach(self.deliver)
 
     # Its life
@@ -89,14 +89,9 @@ class Hub:
         self.wheel = Wheel(asyncio.get_running_loop(), WHEEL_SLOT_S)
         self.flusher = Flusher(self.tasks, self.wheel)
         await self.tasks.start()
+        kept, failed = self.publishing.kept, self.publishing.failed
         by_log = {
-            id(log): Committer(
-                log,
-                self.tasks,
-                self.stats,
-                self.publishing.kept,
-                self.publishing.failed,
-            )
+            id(log): Committer(log, self.tasks, self.stats, kept, failed)
             for log in logs.values()
         }
         self._committers = tuple(by_log.values())
@@ -111,15 +106,14 @@ class Hub:
         """Tell every session to go, and wait until each is told or given up."""
         self.disconnect_all(disconnect)
         while self.farewells:
-            if self._told is None or self._told.done():
-                self._told = asyncio.get_running_loop().create_future()
-            await asyncio.wait([self._told])
+            self._told.clear()
+            await self._told.wait()
 
     def told(self, session: Session) -> None:
         """Note that a session was told that it ends. Called by the session."""
         self.farewells.discard(session)
-        if not self.farewells and self._told is not None and not self._told.done():
-            self._told.set_result(None)
+        if not self.farewells:
+            self._told.set()
 
     async def stop(self) -> None:
         """Let what was submitted be kept, then end all tasks."""
@@ -167,10 +161,6 @@ class Hub:
     async def join(self, session: Session, command: Subscribe) -> None:
         """Subscribe a session and tell it the past; see `joining.join`."""
         await joining.join(self, session, command)
-
-    def leave(self, session: Session, name: str) -> None:
-        """Unsubscribe, if subscribed: what waits for the channel is dropped."""
-        joining.leave(self, session, name)
 
     async def subscribe(
         self,

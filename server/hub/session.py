@@ -8,7 +8,6 @@ commands are judged in the order in which they were sent.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import SLOW
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from .wire import Codec, Wire
 
     Kept: TypeAlias = asyncio.Future["Outcome | None"]
-
-logger = logging.getLogger("hubbub.session")
 
 GAP_INTERVAL_S = 1.0
 """A session is told of what it missed at most this often."""

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import Unrecoverable
-from ..hub.history import Bounds, Ring, check_recoverable
 from ..hub.ports import Appended, Duplicate, Rejected, Slice, Snapshot
 from ..kinds.chat.rows import RoomRow, RoomTouched
 from ..kinds.notes.rows import NoteRow, NoteTouched
 from ..model import Position, Publication
 from .content import Encoded, check_append, encode_append
+from .ring import Bounds, Ring, check_recoverable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

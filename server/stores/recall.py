@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import Unrecoverable
-from ..hub.history import Bounds, Ring, Step, step
 from ..hub.ports import Slice
 from ..model import Position, Publication
+from .ring import Bounds, Ring, Step, step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

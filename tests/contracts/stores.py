@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from server.hub.history import Bounds
 from server.hub.ports import Append, Appended, Draft
 from server.model import Principal, Publication
 from server.stores.datadir import DataDirectory
 from server.stores.memory import MemoryStore
 from server.stores.recall import Recall
+from server.stores.ring import Bounds
 from server.stores.sql.store import SqlStore
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -180,6 +180,33 @@ async def _own_kind(aiohttp_client: AiohttpClient) -> None:
         await referee.send_json(join)
         newest = (await referee.receive_json())["publications"]
         assert [each["data"] for each in newest] == [{"home": 2, "away": 1}]
+
+
+@checks("own-feed")
+async def _own_feed(aiohttp_client: AiohttpClient) -> None:
+    example = run("own-feed")
+
+    async def readings() -> AsyncIterator[tuple[str, float]]:
+        client_is_there = example.__dict__["subscribed"]
+        await client_is_there.wait()
+        for reading in (("north", 61.0), ("south", 90.0)):
+            yield reading
+
+    example.__dict__.update(readings=readings, subscribed=asyncio.Event())
+    client = await aiohttp_client(example.app)
+    async with client.ws_connect("/live/ws/open/boiler") as ws:
+        await ws.receive_json()
+        example.subscribed.set()
+        told = [await ws.receive_json() for _ in range(3)]
+
+    said = {
+        (each["event"], each["data"]["sensor"], "position" in each) for each in told
+    }
+    assert said == {
+        ("reading", "north", False),
+        ("reading", "south", False),
+        ("alarm", "south", True),
+    }
 
 
 @checks("deploy-runner")

@@ -14,7 +14,7 @@ from server import keys
 from server.backplanes.local import LocalBackplane
 from server.gateways.native.handler import routes
 from server.hub.hub import Hub
-from server.hub.kind import Keep, Policy
+from server.hub.kind import Keep, Kind, Policy
 from server.hub.limits import Limits
 from server.kinds.chat.kind import ChatKind
 from server.kinds.open import OpenKind
@@ -68,7 +68,7 @@ async def open_place(aiohttp_client: AiohttpClient) -> AsyncIterator[OpenPlace]:
         epochs = (f"epoch{count}" for count in itertools.count(1))
         store = MemoryStore(clock, lambda: next(epochs))
         log = FaultyLog(store.log)
-        kinds = {
+        kinds: dict[str, Kind] = {
             "open": OpenKind(clock, Policy(recent=2)),
             "quick": OpenKind(clock, Policy(flush_interval_s=0.05)),
             "chat": ChatKind(clock),

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from server.hub.history import Bounds
 from server.hub.hub import Hub
 from server.hub.kind import Keep, Policy
 from server.kinds.open import OpenKind
 from server.model import Event, Principal, Subscribe
 from server.runtime.clock import random_id
 from server.stores.memory import MemoryStore
+from server.stores.ring import Bounds
 from tests.clocks import ManualClock
 from tests.hub.backplanes import LossyBackplane
 from tests.hub.logs import FaultyLog
@@ -22,6 +22,7 @@ from tests.hub.wires import FakeWire, RecordingCodec
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from server.hub.kind import Kind
     from server.hub.limits import Limits
     from server.hub.session import Session
     from server.model import JSON, Outbound, Position, Since
@@ -99,7 +100,7 @@ async def raise_curtain(
     kept = bounds or Bounds(size=1_000_000, age_s=float("inf"), max_bytes=1 << 30)
     store = MemoryStore(stage.clock, lambda: next(epochs), lambda _: kept)
     stage.log = FaultyLog(store.log)
-    kinds = {
+    kinds: dict[str, Kind] = {
         "open": OpenKind(stage.clock, open_policy),
         "quick": OpenKind(stage.clock, Policy(flush_interval_s=0.1)),
         "tally": stage.tally,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from server.errors import BAD_REQUEST, PERMISSION_DENIED, Refusal
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from server.hub.kind import Accepted
     from server.hub.ports import Log
     from server.model import Event, Principal, Publication, Since
+
+
+JUDGED: dict[str, Accepted] = {
+    "refuse": Refused(BAD_REQUEST),
+    "later": Nothing.NOT_YET,
+    "known": Nothing.DUPLICATE,
+}
 
 
 class TallyKind:
@@ -60,26 +68,17 @@ class TallyKind:
     def accept(self, who: Principal, channel: str, event: Event) -> Accepted:
         """Judge by the event's name."""
         hint = Signal(channel, "hint", event.content, who, 0, event.key)
-        match event.name:
-            case "refuse":
-                return Refused(BAD_REQUEST)
-            case "later":
-                return Nothing.NOT_YET
-            case "known":
-                return Nothing.DUPLICATE
-            case "hint":
-                return Follows(signals=(hint,))
-            case "retain":
-                fell = event.content is None
-                key = str(event.key)
-                signal = Signal(
-                    channel, "retain", event.content, who, 0, key, True, None, fell
-                )
-                return Follows(signals=(signal,))
-            case "both":
-                other = str(event.content)
-                says = (Say(channel, "add", 0), Say(other, "add", 0))
-                return Follows(says=says)
+        if event.name in JUDGED:
+            return JUDGED[event.name]
+        if event.name == "hint":
+            return Follows(signals=(hint,))
+        if event.name == "retain":
+            key, fell = str(event.key), event.content is None
+            signal = replace(hint, event="retain", key=key, retained=True, fell=fell)
+            return Follows(signals=(signal,))
+        if event.name == "both":
+            other = str(event.content)
+            return Follows(says=(Say(channel, "add", 0), Say(other, "add", 0)))
         self.accepted[channel].append(event.content)
         return Follows(says=(Say(channel, event.name, event.content),), signals=(hint,))
 

@@ -52,9 +52,11 @@ def contents(guest: Guest) -> list[object]:
     return [each.content for each in guest.wire.told_of(Publication)]
 
 
-async def joined(stage: Stage, channel: str = ROOM, **how: RecordingCodec) -> Guest:
+async def joined(
+    stage: Stage, channel: str = ROOM, *, codec: RecordingCodec | None = None
+) -> Guest:
     """A guest who is in the channel."""
-    guest = stage.guest(**how)
+    guest = stage.guest(codec=codec)
     await guest.join(channel)
     await turns(2)
     return guest
@@ -345,7 +347,7 @@ async def _retain(guest: Guest, content: object, key: str) -> None:
 
 
 async def test_nothing_comes_before_the_top_is_known(stage: Stage) -> None:
-    """What is delivered while a channel opens waits; what the log had is not doubled."""
+    """What is delivered while a channel opens waits; nothing is doubled."""
     await stage.hub.publish(TALLY, 1, event="add")
     await stage.hub.publish(TALLY, 2, event="add")
     published = (await stage.hub.history(ANN, TALLY)).publications

@@ -13,10 +13,10 @@ from server.errors import (
     UNRECOVERABLE,
     Refusal,
 )
-from server.hub.history import Bounds
 from server.hub.kind import Keep, Policy
 from server.hub.limits import Limits
 from server.model import SERVER, Done, Event, Member, Position, Principal
+from server.stores.ring import Bounds
 from tests.hub.stage import ANN, BOB, ROOM, Stage, raise_curtain
 from tests.looptime import LoopTime, turns
 
@@ -98,14 +98,14 @@ async def test_history_of_another_stream_is_unrecoverable() -> None:
     async with raise_curtain(bounds=Bounds(size=2)) as stage:
         for number in range(5):
             await stage.say(number)
-        for how in (
-            {"before": Position("x", 3)},
-            {"after": Position("x", 3)},
-            {"after": Position("e1", 1)},
-            {"after": Position("e1", 6)},
+        for before, after in (
+            (Position("x", 3), None),
+            (None, Position("x", 3)),
+            (None, Position("e1", 1)),
+            (None, Position("e1", 6)),
         ):
             with pytest.raises(Refusal) as refused:
-                await stage.hub.history(ANN, ROOM, **how)
+                await stage.hub.history(ANN, ROOM, before=before, after=after)
             assert refused.value.error is UNRECOVERABLE
 
 

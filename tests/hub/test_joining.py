@@ -127,7 +127,7 @@ async def test_nothing_is_lost_or_doubled_while_joining(
     assert isinstance(guest.told[0], Subscribed)
 
 
-@pytest.mark.parametrize("delay", (0, 1, 3, 6))
+@pytest.mark.parametrize("delay", [0, 1, 3, 6])
 async def test_nothing_is_lost_or_doubled_in_a_fan_out_that_takes_turns(
     stage: Stage, delay: int
 ) -> None:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from server.hub.history import Bounds
 from server.hub.kind import CatchUp, Policy, from_history
 from server.hub.ports import Append, Draft
 from server.model import Position, StateVector
 from server.stores.memory import MemoryLog
+from server.stores.ring import Bounds
 from tests.clocks import ManualClock
 
 ROOM = "open:x"
@@ -22,7 +22,7 @@ async def filled(count: int, size: int = 1_000) -> MemoryLog:
 
 def shown(past: CatchUp) -> tuple[list[object], bool, int]:
     """Contents, whether they are all, and where they end."""
-    contents = [each.content for each in past.publications]
+    contents: list[object] = [each.content for each in past.publications]
     return contents, past.recovered, past.at.offset
 
 

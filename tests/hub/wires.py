@@ -22,11 +22,12 @@ class RecordingCodec:
         self.encoded: list[Outbound] = []
         self.silent: tuple[type, ...] = ()
         self.broken: tuple[type, ...] = ()
+        self.fault = ValueError("this codec is broken")
 
     def encode(self, outbound: Outbound) -> bytes | None:
         """Return a frame; None for what is `silent`; raise for what is `broken`."""
         if isinstance(outbound, self.broken):
-            raise ValueError("this codec is broken")
+            raise self.fault
         if isinstance(outbound, self.silent):
             return None
         self.encoded.append(outbound)

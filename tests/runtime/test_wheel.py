@@ -112,13 +112,17 @@ def test_a_timer_that_fails_stops_no_other(caplog: pytest.LogCaptureFixture) -> 
     assert "a timer failed" in caplog.text
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 def test_an_earlier_timer_takes_the_place_of_a_later_one() -> None:
     """The wheel has one timer of the loop, for the next slot."""
     timers = ManualTimers()
     wheel = Wheel(timers, SLOT_S)
-    wheel.call_later(9.0, list)
+    wheel.call_later(9.0, nothing)
     (far,) = timers.waiting
-    wheel.call_later(1.0, list)
+    wheel.call_later(1.0, nothing)
     (near,) = timers.waiting
     assert near.when < far.when
     assert far.cancelled

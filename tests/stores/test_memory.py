@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.errors import Unrecoverable
-from server.hub.history import Bounds
 from server.hub.ports import Appended, Duplicate
 from server.kinds.chat.rows import RoomTouched
 from server.kinds.notes.rows import NoteTouched
@@ -20,6 +19,7 @@ from server.stores.memory import (
     MemoryNoteRows,
     MemoryStore,
 )
+from server.stores.ring import Bounds
 from tests.clocks import ManualClock
 from tests.contracts.stores import ROOM, fill, keep, offsets, say
 

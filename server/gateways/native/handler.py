@@ -22,7 +22,8 @@ from ...keys import HUB, PRINCIPAL, SETTINGS
 from ...model import Event, Failed, Position, Publish, Subscribe, split_channel
 from ..base import accept
 from ..door import check_text, decode_json
-from .codec import NATIVE, TEXT, Rejected, decode, decode_object
+from .codec import NATIVE, Rejected, decode, decode_object
+from .text import TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -18,10 +18,10 @@ from sqlalchemy import (
 )
 
 from ...errors import Unrecoverable
-from ...hub.history import check_recoverable
 from ...hub.ports import Rejected, Slice, Snapshot
 from ...model import MAX_OFFSET, Position, Principal, Publication
 from ..content import check_append, decode, encode_append
+from ..ring import check_recoverable
 from .appending import Transaction
 from .channels import first_epoch, lock_channels
 from .engine import insert_into

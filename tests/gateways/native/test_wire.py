@@ -262,8 +262,8 @@ async def test_text_is_a_message_in_chat(place: Place) -> None:
         assert (await socket.receive_json(timeout=5))["data"]["text"] == text
     await socket.send_json({"type": "publish", "data": {"text": "as a command"}})
     assert (await socket.receive_json(timeout=5))["data"]["text"] == "as a command"
-    for text in (b'{"type":"pub', b"\xff", b"a\0b"):
-        await say(socket, text)
+    for raw in (b'{"type":"pub', b"\xff", b"a\0b"):
+        await say(socket, raw)
         assert (await socket.receive_json(timeout=5))["code"] == 107
 
 

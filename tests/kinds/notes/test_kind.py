@@ -8,7 +8,7 @@ import pycrdt
 import pytest
 
 from server.errors import BAD_REQUEST, LIMIT_EXCEEDED, UNKNOWN_CHANNEL, Refusal
-from server.hub.history import Bounds
+from server.stores.ring import Bounds
 from server.hub.kind import Follows, Nothing, Refused
 from server.hub.ports import Append, Appended, Draft
 from server.kinds.notes.document import NoteDamaged, NoteDocument

@@ -11,7 +11,7 @@ from typing import Any
 
 from server.backplanes.local import LocalBackplane
 from server.errors import Disconnect
-from server.hub.history import Bounds
+from server.stores.ring import Bounds
 from server.hub.hub import Hub
 from server.hub.kind import Keep
 from server.hub.session import Session

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.errors import Unrecoverable
-from server.hub.history import Bounds, Ring, Step, step
 from server.model import Position, Publication
+from server.stores.ring import Bounds, Ring, Step, step
 
 START = Position("e", 0)
 
