@@ -86,14 +86,19 @@ format: .venv/.test
 	$(PY) -m ruff check --fix-only .
 	$(PY) -m ruff format .
 
+# The browser tests wait a lot, so they run beside the others, and report after them.
 # tests/machine.py writes down what this machine could not run; it is said last.
 test test-all: check $(VENDOR)
 	@mkdir -p .cache && rm -f $(SKIPPED)
-	$(PY) -m coverage run -m pytest $(MARKED) $(ARGS)
+	@echo 'Running the tests; those in the browser run beside them and report after them.'
+	@$(PY) -m pytest -m 'browser and $(MARKED)' $(ARGS) >.cache/browser 2>&1 & browser=$$!; \
+	$(PY) -m coverage run -m pytest -m 'not browser and $(MARKED)' $(ARGS); others=$$?; \
+	wait $$browser; code=$$?; cat .cache/browser; exit $$((others ? others : code))
 	$(PY) -m coverage report
-	@cat $(SKIPPED)
+	@if [ -e $(SKIPPED) ]; then sort -u $(SKIPPED); else echo 'Skipped tests: none.'; fi
 
-test-all: MARKED = -m 'not soak'
+test: MARKED = not long and not soak
+test-all: MARKED = not soak
 
 # ------------------------------------------------------------------ for those who publish
 

@@ -66,10 +66,13 @@ def pytest_terminal_summary(
     reasons: Counter[str] = Counter()
     for report in terminalreporter.stats.get("skipped", []):
         reasons[_reason(report)] += 1
+    if not reasons:
+        return
     said = "; ".join(f"{count} for {reason}" for reason, count in reasons.most_common())
     file = config.rootpath / ".cache" / "skipped"
     file.parent.mkdir(exist_ok=True)
-    file.write_text(f"Skipped tests: {said or 'none'}.\n", encoding="utf-8")
+    with file.open("a", encoding="utf-8") as skipped:
+        skipped.write(f"Skipped tests: {said}.\n")
 
 
 def _reason(report: pytest.CollectReport | pytest.TestReport) -> str:

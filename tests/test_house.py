@@ -22,7 +22,7 @@ MODULE_LINES = 300
 FUNCTION_LINES = 60
 HUB_CODE_LINES = 1_500
 APP_CODE_LINES = 150
-BROWSER_CODE_LINES = 4_000
+BROWSER_CODE_LINES = 5_500
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -94,7 +94,7 @@ def test_the_assembly_stays_small() -> None:
 
 
 def test_the_browser_code_stays_small() -> None:
-    """4,000 lines without comments and blank lines, of what we wrote ourselves."""
+    """5,500 lines without comments and blank lines, of what we wrote ourselves."""
     assert sum(map(_js_code_lines, (ROOT / "static" / "js").rglob("*.js"))) <= (
         BROWSER_CODE_LINES
     )

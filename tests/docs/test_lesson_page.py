@@ -13,6 +13,7 @@ from tests.docs.pages import examples
 from tests.machine import CHROMIUM_FLAGS, chromium
 
 
+@pytest.mark.long
 @pytest.mark.browser
 async def test_lesson_page_chats(tmp_path: Path) -> None:
     """Two windows of the file from disk hear each other, and themselves."""

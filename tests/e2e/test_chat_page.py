@@ -104,6 +104,7 @@ async def test_what_is_sent_is_there_at_once_and_stays_the_same_element(
     assert await bob.rows.locator(".message__author").inner_text() == "Ada"
 
 
+@pytest.mark.long
 async def test_a_lost_acknowledgement_doubles_nothing(
     lasting: ServerProcess, arrive: Arrive, room: str
 ) -> None:
@@ -143,6 +144,7 @@ async def test_what_is_written_while_the_server_is_dead_arrives_once_in_order(
     await expect(banner).to_be_hidden()
 
 
+@pytest.mark.long
 async def test_what_is_on_its_way_survives_a_reload(
     lasting: ServerProcess, arrive: Arrive, room: str
 ) -> None:
@@ -198,6 +200,7 @@ async def test_a_refused_message_can_be_discarded(
     await expect(ada.page.locator("#empty")).to_be_visible()
 
 
+@pytest.mark.long
 async def test_who_was_away_sees_exactly_what_the_others_see(
     lasting: ServerProcess, arrive: Arrive, room: str
 ) -> None:
@@ -221,6 +224,7 @@ async def test_who_was_away_sees_exactly_what_the_others_see(
     assert (await bob.texts())[-1] == "mine, meanwhile"
 
 
+@pytest.mark.long
 async def test_scrolling_back_moves_no_line_and_keeps_the_page_small(
     lasting: ServerProcess, arrive: Arrive, room: str
 ) -> None:
@@ -290,6 +294,7 @@ async def test_a_new_message_does_not_move_who_reads_the_past(
     await expect(last).to_be_in_viewport()
 
 
+@pytest.mark.long
 async def test_a_server_that_forgot_the_room_takes_nothing_of_ones_own(
     arrive: Arrive, room: str
 ) -> None:
@@ -542,6 +547,7 @@ async def test_a_room_with_something_new_has_a_dot(
     await expect(other.locator(".room__dot")).to_have_count(0)
 
 
+@pytest.mark.long
 async def test_a_new_name_is_what_others_read_from_then_on(
     lasting: ServerProcess, arrive: Arrive, room: str
 ) -> None:

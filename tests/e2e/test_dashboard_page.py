@@ -216,6 +216,7 @@ async def test_a_stall_over_the_bound_is_cut_off_and_recovers(look: Look) -> Non
     await expect(ada.see("[data-fact=slow]")).to_have_text(re.compile("^[1-9]"))
 
 
+@pytest.mark.long
 async def test_a_stalled_tab_gets_the_newest_signals(look: Look) -> None:
     """Signals that waited are merged by key, and every one is accounted for."""
     lab = Lab(await look("?stall=2"))
@@ -240,6 +241,7 @@ async def test_a_new_epoch_is_told(look: Look) -> None:
     assert "reset" in await lab.kinds()
 
 
+@pytest.mark.long
 async def test_a_new_epoch_in_a_flood_loses_nothing_silently(look: Look) -> None:
     """What falls between two streams is told of, not missed."""
     lab = Lab(await look("?flood=2"))
@@ -251,6 +253,7 @@ async def test_a_new_epoch_in_a_flood_loses_nothing_silently(look: Look) -> None
     assert (counts["missed"], counts["doubled"], counts["resets"]) == (0, 0, 1)
 
 
+@pytest.mark.long
 async def test_two_tabs_have_labs_of_their_own(look: Look) -> None:
     """A flood of one is not in the other's counters, and is refused meanwhile."""
     ada = await look("?flood=2")
@@ -265,6 +268,7 @@ async def test_two_tabs_have_labs_of_their_own(look: Look) -> None:
     assert (await Lab(other).counts())["received"] == 0
 
 
+@pytest.mark.long
 async def test_the_drawer_can_be_held(look: Look) -> None:
     """Paused, it stands still while the counters go on; then it shows the newest."""
     ada = await look("?flood=1")
@@ -290,6 +294,7 @@ async def test_a_phone_has_it_all_in_its_width(look: Look) -> None:
     assert not await ada.overflows()
 
 
+@pytest.mark.long
 async def test_it_works_without_the_charts_module(
     look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:

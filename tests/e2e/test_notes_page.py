@@ -216,6 +216,7 @@ async def test_what_both_wrote_offline_is_merged_after_kill_9(
         await expect(pill).to_have_attribute("data-state", "live")
 
 
+@pytest.mark.long
 async def test_what_was_written_offline_survives_a_closed_tab(
     browser: Browser, server: ServerProcess
 ) -> None:
@@ -252,6 +253,7 @@ async def test_saved_is_said_only_after_the_commit(
         await bob.reads("abcd")
 
 
+@pytest.mark.long
 async def test_carets_are_back_two_seconds_after_the_connection(
     browser: Browser, server: ServerProcess
 ) -> None:
@@ -273,6 +275,7 @@ async def test_carets_are_back_two_seconds_after_the_connection(
             await expect(each.page.locator("#people .avatar")).to_have_count(1)
 
 
+@pytest.mark.long
 async def test_a_new_name_is_seen_by_the_others(
     browser: Browser, server: ServerProcess
 ) -> None:
@@ -286,6 +289,7 @@ async def test_a_new_name_is_seen_by_the_others(
         await ada.sees("Saved")
 
 
+@pytest.mark.long
 async def test_an_edit_that_is_refused_is_told_and_can_be_let_go(
     browser: Browser, server: ServerProcess
 ) -> None:
@@ -326,6 +330,7 @@ async def test_an_edit_never_cuts_a_character(
         await ada.sees("Saved")
 
 
+@pytest.mark.long
 async def test_a_new_note_is_named_after_its_title(
     browser: Browser, server: ServerProcess
 ) -> None:
@@ -345,6 +350,7 @@ async def test_a_new_note_is_named_after_its_title(
         await expect(row).to_contain_text("Ada Lovelace")
 
 
+@pytest.mark.long
 async def test_leaving_warns_only_of_what_is_kept_nowhere(
     browser: Browser, server: ServerProcess
 ) -> None:
@@ -450,6 +456,7 @@ async def read_only(browser: Browser, server: BaseTestServer) -> None:
     await page.close()
 
 
+@pytest.mark.long
 async def test_a_server_without_a_memory_does_not_double_its_welcome(
     browser: Browser,
 ) -> None:

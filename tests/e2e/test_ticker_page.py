@@ -221,6 +221,7 @@ async def test_the_chart_has_the_servers_bars(
         assert seen.faults == []
 
 
+@pytest.mark.long
 async def test_switching_leaves_nothing_behind(
     server: ServerProcess, browser: Browser
 ) -> None:
@@ -238,6 +239,7 @@ async def test_switching_leaves_nothing_behind(
         assert seen.faults == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_a_lost_server_makes_prices_old_and_its_return_makes_them_new(
     browser: Browser,
@@ -263,6 +265,7 @@ async def test_a_lost_server_makes_prices_old_and_its_return_makes_them_new(
             assert await seen.prices() != shown
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_a_silent_server_makes_prices_old(browser: Browser) -> None:
     """The connection stands, but nothing comes: after five seconds the page says so."""
@@ -276,6 +279,7 @@ async def test_a_silent_server_makes_prices_old(browser: Browser) -> None:
             assert seen.faults == []
 
 
+@pytest.mark.long
 async def test_without_the_chart_the_table_works(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from server.kinds.open import OpenKind
 from server.model import Event, Principal, Subscribe
 from server.runtime.clock import random_id
 from server.stores.memory import MemoryStore
+from server.stores.recall import Recall
 from server.stores.ring import Bounds
 from tests.clocks import ManualClock
 from tests.hub.backplanes import LossyBackplane
@@ -93,13 +94,17 @@ async def raise_curtain(
     *,
     open_policy: Policy | None = None,
     bounds: Bounds | None = None,
+    recall: bool = False,
 ) -> AsyncIterator[Stage]:
-    """Start a hub with the kinds `open`, `quick` (flushed every 0.1 s) and `tally`."""
+    """Start a hub with the kinds `open`, `quick` (flushed every 0.1 s) and `tally`.
+
+    `recall` puts a memory of what was delivered before the log.
+    """
     stage = Stage()
     epochs = iter(f"e{count}" for count in range(1, 1_000_000))
     kept = bounds or Bounds(size=1_000_000, age_s=float("inf"), max_bytes=1 << 30)
     store = MemoryStore(stage.clock, lambda: next(epochs), lambda _: kept)
-    stage.log = FaultyLog(store.log)
+    stage.log = FaultyLog(Recall(store.log, stage.clock) if recall else store.log)
     kinds: dict[str, Kind] = {
         "open": OpenKind(stage.clock, open_policy),
         "quick": OpenKind(stage.clock, Policy(flush_interval_s=0.1)),

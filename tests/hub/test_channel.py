@@ -116,6 +116,19 @@ async def test_what_the_backplane_lost_is_read_from_the_log(stage: Stage) -> Non
     assert guest.wire.told_of(Reset) == []
 
 
+async def test_a_memory_of_what_was_delivered_does_not_hide_a_loss() -> None:
+    """It ends where the loss begins; the log behind it is asked."""
+    async with raise_curtain(recall=True) as stage:
+        guest = await joined(stage)
+        await stage.say(1)
+        stage.backplane.loses = lambda publication: publication.content in (2, 3)
+        for number in (2, 3, 4):
+            await stage.say(number)
+        await until(lambda: len(contents(guest)) == 4)
+        assert contents(guest) == [1, 2, 3, 4]
+        assert guest.wire.told_of(Reset) == []
+
+
 async def test_the_first_publication_can_be_lost_too(stage: Stage) -> None:
     """The place before it is known from the join."""
     guest = await joined(stage)
