@@ -244,6 +244,21 @@ async def test_another_nodes_new_epoch_is_told(stage: Stage) -> None:
     assert contents(guest) == ["old", "new"]
 
 
+async def test_a_new_epoch_is_told_once_though_it_is_found_twice(stage: Stage) -> None:
+    """By a publication, and by a load that had begun before it came."""
+    guest = await joined(stage)
+    await stage.say("old")
+    channel = stage.hub.channels[ROOM]
+    before = channel.top
+    stage.log.drop(ROOM)
+    at = await stage.say("new")
+    await until(lambda: "new" in contents(guest))
+    channel.found(before, at)
+    await stage.say("newer")
+    await until(lambda: "newer" in contents(guest))
+    assert len(guest.wire.told_of(Reset)) == 1
+
+
 async def test_a_late_publication_of_an_ended_stream_is_dropped(stage: Stage) -> None:
     """The log knows which stream is the living one."""
     guest = await joined(stage)

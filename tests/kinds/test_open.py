@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from server.errors import BAD_REQUEST, PERMISSION_DENIED, UNKNOWN_CHANNEL, Refusal
-from server.stores.ring import Bounds
 from server.hub.kind import Follows, Policy, Refused, Say
 from server.hub.ports import Append, Draft
 from server.kinds.open import OpenKind
@@ -17,6 +16,7 @@ from server.model import (
     Signal,
 )
 from server.stores.memory import MemoryLog
+from server.stores.ring import Bounds
 from tests.clocks import ManualClock
 
 ROOM = "open:news"

@@ -8,7 +8,6 @@ import pycrdt
 import pytest
 
 from server.errors import BAD_REQUEST, LIMIT_EXCEEDED, UNKNOWN_CHANNEL, Refusal
-from server.stores.ring import Bounds
 from server.hub.kind import Follows, Nothing, Refused
 from server.hub.ports import Append, Appended, Draft
 from server.kinds.notes.document import NoteDamaged, NoteDocument
@@ -26,6 +25,7 @@ from server.model import (
     StateVector,
 )
 from server.stores.memory import MemoryStore
+from server.stores.ring import Bounds
 from tests.clocks import ManualClock
 
 if TYPE_CHECKING:

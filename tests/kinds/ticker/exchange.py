@@ -11,7 +11,6 @@ from typing import Any
 
 from server.backplanes.local import LocalBackplane
 from server.errors import Disconnect
-from server.stores.ring import Bounds
 from server.hub.hub import Hub
 from server.hub.kind import Keep
 from server.hub.session import Session
@@ -28,6 +27,7 @@ from server.model import (
     Subscribed,
 )
 from server.stores.memory import MemoryStore
+from server.stores.ring import Bounds
 from tests.clocks import ManualClock
 
 ANN = Principal("g_ann", "Ann")
