@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
@@ -28,7 +29,7 @@ logger = logging.getLogger("hubbub")
 BACKLOG: Final = 1024
 # The wait for requests under way, twice: until they end, and until they are cancelled.
 # Sessions were told before. With `close_timeout_s` it stays below 5 s altogether.
-SHUTDOWN_TIMEOUT_S: Final = 0.75
+SHUTDOWN_TIMEOUT_S: Final = 0.4
 USAGE_FAULT: Final = 2
 
 HELP: Final = """usage: hubbub serve [--flag value ...]
@@ -88,9 +89,11 @@ def listen(settings: Settings) -> socket.socket:
             (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both
         )
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        # asyncio's own text repeats the address; a resolver's number is no errno.
+        number = error.errno or 0
+        why = os.strerror(number) if number > 0 else error.strerror or str(error)
         fault = (
-            f"Hubbub cannot listen on {host}, port {port}: {why}."
+            f"Hubbub cannot listen on {host}, port {port}: {why.lower()}."
             " Choose others by --host and --port (HUBBUB_HOST, HUBBUB_PORT)."
         )
         raise SettingsError([fault]) from error

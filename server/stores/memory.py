@@ -15,7 +15,8 @@ from ..kinds.chat.rows import RoomRow, RoomTouched
 from ..kinds.notes.rows import NoteRow, NoteTouched
 from ..model import Position, Publication
 from .content import Encoded, check_append, encode_append
-from .ring import Bounds, Ring, check_recoverable
+from .ring import ENTRY_BYTES, Bounds, Ring, check_recoverable
+from .share import fair_level, memory_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 MAX_BLANKS = 4_096
 """How many channels without a publication are remembered: their names may be forged."""
+
+TOTAL_BYTES = 128 * 1024 * 1024
+"""What all channels together may hold, where each may be anybody's."""
+LOOKS = 16
+"""The common bound is looked at after each sixteenth of it."""
 
 Apply: TypeAlias = "Callable[[Change], None]"
 _Author: TypeAlias = "tuple[str, str]"
@@ -59,7 +65,8 @@ class MemoryLog:
 
     `new_epoch` makes a random epoch (1 to 16 letters and digits). `bounds` says what a
     channel may keep. `apply` has, for each type of change, what applies it. Keys are
-    remembered as long as the publication that they belong to.
+    remembered as long as the publication that they belong to. `total_bytes` bounds
+    what all channels with a history age hold together: the biggest shrink first.
     """
 
     def __init__(
@@ -68,6 +75,7 @@ class MemoryLog:
         new_epoch: Callable[[], str],
         bounds: Callable[[str], Bounds] = _default_bounds,
         apply: Mapping[type, Apply] | None = None,
+        total_bytes: int = TOTAL_BYTES,
     ) -> None:
         self._clock = clock
         self._new_epoch = new_epoch
@@ -75,6 +83,8 @@ class MemoryLog:
         self._apply = dict(apply or {})
         self._streams: dict[str, _Stream] = {}
         self._blanks: dict[str, _Stream] = {}
+        self._total_bytes = total_bytes
+        self._unlooked_bytes = 0
 
     @property
     def durable(self) -> bool:
@@ -152,7 +162,7 @@ class MemoryLog:
                 return Duplicate(Position(stream.ring.top.epoch, offset))
         keys = (append.key, *[None] * len(append.drafts))
         positions = tuple(
-            self._add(draft, len(content), key)
+            self._add(draft, memory_bytes(draft.content, content), key)
             for draft, content, key in zip(append.drafts, encoded, keys, strict=False)
         )
         for change in append.changes:
@@ -175,7 +185,24 @@ class MemoryLog:
             stream.keys[_author(publication)] = publication.position.offset
         now_s = self._clock.monotonic()
         stream.forget_keys(stream.ring.add(publication, size_bytes, now_s))
+        self._look(size_bytes + ENTRY_BYTES)
         return publication.position
+
+    def _look(self, more_bytes: int) -> None:
+        """Hold all channels inside the common bound; looked at once in a while."""
+        self._unlooked_bytes += more_bytes
+        if self._unlooked_bytes < self._total_bytes // LOOKS:
+            return
+        self._unlooked_bytes = 0
+        now_s = self._clock.monotonic()
+        passing = [each for each in self._streams.values() if each.ring.is_passing]
+        for stream in passing:
+            stream.forget_keys(stream.ring.trim(now_s))
+        costs = [stream.ring.cost_bytes for stream in passing]
+        level = fair_level(costs, self._total_bytes)
+        for stream, cost in zip(passing, costs, strict=True):
+            if cost > level:
+                stream.forget_keys(stream.ring.shrink(level))
 
     def _stream(self, channel: str) -> _Stream:
         stream = self._streams.get(channel) or self._blanks.get(channel)

@@ -14,12 +14,17 @@ from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING
 
 from ..errors import Unrecoverable
 
 if TYPE_CHECKING:
     from ..model import Position, Publication
+
+
+ENTRY_BYTES = 400
+"""What a publication takes in memory beside its content."""
 
 
 class Step(StrEnum):
@@ -107,6 +112,16 @@ class Ring:
         """How many bytes of content are kept."""
         return self._bytes
 
+    @property
+    def cost_bytes(self) -> int:
+        """About how much memory it takes: contents, and what stands around them."""
+        return self._bytes + ENTRY_BYTES * len(self._entries)
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether what it holds goes by age anyway, so that it may go sooner."""
+        return self._bounds.age_s != inf
+
     def add(
         self, publication: Publication, size_bytes: int, now_s: float
     ) -> list[Publication]:
@@ -132,6 +147,13 @@ class Ring:
         """Let go of everything up to an offset; return it, oldest first."""
         gone = []
         while self._entries and self.floor < offset:
+            gone.append(self._pop())
+        return gone
+
+    def shrink(self, cost_bytes: int) -> list[Publication]:
+        """Let go of the oldest until it costs no more; return it, oldest first."""
+        gone = []
+        while self._entries and self.cost_bytes > cost_bytes:
             gone.append(self._pop())
         return gone
 

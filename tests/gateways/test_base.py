@@ -16,7 +16,7 @@ from server.gateways.native.handler import NativeReceiver
 from server.hub.session import Session
 from server.settings import Settings
 from tests.gateways.conftest import OpenPlace, Place
-from tests.gateways.peers import CLOSE, PING, PONG, TEXT, RawPeer
+from tests.gateways.peers import PING, PONG, TEXT, RawPeer
 from tests.looptime import LoopTime, turns, until
 
 Connect: TypeAlias = Callable[..., Awaitable[RawPeer]]
@@ -328,29 +328,16 @@ async def test_a_fault_in_a_handler_is_told_and_logged(
     assert "a handler failed" in caplog.text
 
 
-async def test_a_peer_in_a_broken_close_costs_no_spinning(
-    place: Place, connect: Connect, monkeypatch: pytest.MonkeyPatch
+async def test_nobody_waits_for_room_on_a_closing_connection(
+    place: Place, connect: Connect
 ) -> None:
-    """Who was closed with 1009 and does not answer is waited for without turning."""
-    peer = await connect("/ws/open/a")
-    calls = 0
-    writable = Socket.writable
-
-    async def counted(self: Socket) -> None:
-        nonlocal calls
-        calls += 1
-        await writable(self)
-
-    monkeypatch.setattr(Socket, "writable", counted)
-    await peer.send(TEXT, b"x" * 70_000)
-    while (frame := await peer.receive())[0] != CLOSE:
-        pass
-    assert int.from_bytes(frame[1][:2], "big") == 1009
-    for number in range(5):
-        await place.hub.publish("open:a", number)
-        await turns(50)
-    assert place.hub.sessions
-    assert calls <= 5
+    """There will be none: waiting would return at once, again and again."""
+    await connect("/ws/open/a")
+    session = session_of(place, "g_1")
+    transport_of(session).close()
+    assert session.wire.room() == 0
+    with pytest.raises(ConnectionResetError):
+        await session.wire.writable()
 
 
 async def test_a_dropped_connection_ends_the_session(

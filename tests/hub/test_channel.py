@@ -360,9 +360,11 @@ async def test_retained_signals_fall_with_their_session(stage: Stage) -> None:
     await _retain(owner, 3, "c")
     await _retain(heir, 4, "b")
     await _retain(owner, None, "c")
-    assert set(stage.hub.retained(TALLY)) == {"a", "b"}
+    await until(lambda: set(stage.hub.retained(TALLY)) == {"a", "b"})
     owner.session.gone()
-    await turns(3)
+    await until(
+        lambda: len([each for each in reader.wire.told_of(Signal) if each.fell]) > 1
+    )
     fallen = [each.key for each in reader.wire.told_of(Signal) if each.fell]
     assert fallen == ["c", "a"]
     assert set(stage.hub.retained(TALLY)) == {"b"}

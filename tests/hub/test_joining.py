@@ -302,6 +302,7 @@ async def test_a_joiner_gets_the_retained_signals(stage: Stage) -> None:
     await owner.join(TALLY)
     retain = Event("retain", {"at": 3}, "cursor", signal=True)
     await owner.session.dispatch(Publish(2, TALLY, retain))
+    await until(lambda: stage.hub.retained(TALLY))
     await guest.join(TALLY)
     await turns(2)
     (signal,) = guest.wire.told_of(Subscribed)[0].signals

@@ -249,9 +249,10 @@ async def test_a_backplane_that_is_away_loses_no_publication(stage: Stage) -> No
 
 
 async def retain(guest: Guest, stage: Stage, key: str) -> None:
-    """Send a retained signal."""
+    """Send a retained signal, and wait until it is retained."""
     event = Event("retain", 1, key, signal=True)
     await stage.hub.signal(guest.session.who, TALLY, event, guest.session)
+    await until(lambda: key in stage.hub.retained(TALLY))
 
 
 async def test_only_a_member_retains(stage: Stage) -> None:

@@ -13,13 +13,14 @@ from server.kinds.chat.rows import RoomTouched
 from server.kinds.notes.rows import NoteTouched
 from server.model import Position
 from server.stores.memory import (
+    LOOKS,
     MAX_BLANKS,
     MemoryChatRows,
     MemoryLog,
     MemoryNoteRows,
     MemoryStore,
 )
-from server.stores.ring import Bounds
+from server.stores.ring import ENTRY_BYTES, Bounds
 from tests.clocks import ManualClock
 from tests.contracts.stores import ROOM, fill, keep, offsets, say
 
@@ -136,3 +137,28 @@ def test_rows_take_only_their_own_changes() -> None:
         MemoryChatRows().touch(NoteTouched("notes:n", "n", "t", 1, "Ann", 1))
     with pytest.raises(TypeError):
         MemoryNoteRows().touch(RoomTouched(ROOM, "lobby", "t", "Ann", 1))
+
+
+async def test_all_channels_together_are_bounded(clock: ManualClock) -> None:
+    """One who fills many channels takes from the biggest, not from a quiet one."""
+    total = 64 * 1024
+    log = MemoryLog(clock, epochs(), lambda _: Bounds(), total_bytes=total)
+    quiet = await fill(log, 2, channel="open:quiet")
+    for number in range(20):
+        await fill(log, 40, channel=f"open:flood{number}")
+    held = 0
+    for number in range(20):
+        page = await log.page(f"open:flood{number}", None, 1_000)
+        held += len(page.publications)
+        assert page.top.offset == 40
+    assert 0 < held * ENTRY_BYTES <= total * (1 + 1 / LOOKS)
+    assert len((await log.page("open:quiet", None, 10)).publications) == 2
+    assert await log.top("open:quiet") == quiet[-1]
+
+
+async def test_what_has_no_age_is_not_shrunk(clock: ManualClock) -> None:
+    """A durable kind's channel without a store: its state is read from all of it."""
+    bounds = Bounds(size=1_000_000, age_s=float("inf"))
+    log = MemoryLog(clock, epochs(), lambda _: bounds, total_bytes=4_096)
+    await fill(log, 50)
+    assert len((await log.page(ROOM, None, 100)).publications) == 50
