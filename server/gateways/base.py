@@ -15,6 +15,7 @@ Rules (aiohttp 3.14, tried out):
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import socket
 from typing import TYPE_CHECKING, Protocol
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import WSMsgType, web
 
 from .. import observability
-from ..errors import NO_PONG, SERVER_ERROR, SLOW
+from ..errors import NO_PONG, SERVER_ERROR
 from . import frames
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ logger = logging.getLogger("hubbub.gateway")
 
 HIGH_WATER_BYTES = 16 * 1024
 CONTROL_PAYLOAD_BYTES = 125
+READ_FRAMES = 16
+"""So many frames of one peer are taken before the others get a turn."""
+
 _DATA = (WSMsgType.TEXT, WSMsgType.BINARY)
 
 
@@ -122,8 +126,9 @@ class Socket:
         deadline = self._settings.close_timeout_s
         # A deadline by the loop's own timer: it must hold even while the hub stops.
         loop.call_later(deadline, self._abort)
-        if disconnect is SLOW and self._protocol.writing_paused:
-            # Nothing more fits, so nobody would read the code.
+        if self._protocol.writing_paused:
+            # Nothing more fits, so nobody would read the code: a slow peer, or one that
+            # let the close timeout of its session pass.
             self._abort()
             return
         self._hub.tasks.spawn(self._say_close(disconnect), "close")
@@ -167,9 +172,12 @@ class Socket:
     async def _read(self, receiver: Receiver) -> None:
         """Take what comes; what comes while the session is closing is passed over."""
         session = receiver.session
-        while True:
+        for count in itertools.count(1):
             message = await self._ws.receive()
             self._heard_at = self._hub.now()
+            if count % READ_FRAMES == 0:
+                # What is in the buffer is had without waiting: others must get a turn.
+                await asyncio.sleep(0)
             if message.type is WSMsgType.PING:
                 self._control(frames.pong(message.data[:CONTROL_PAYLOAD_BYTES]))
             elif message.type not in (*_DATA, WSMsgType.PONG):

@@ -107,11 +107,10 @@ class Registry:
     def _sweep(self) -> None:
         now = self._hub.now()
         for name, channel in tuple(self.open.items()):
-            if (
-                channel.idle
-                and channel.committer.idle
-                and now > self._stays_to(channel)
-            ):
+            # Not asked: whether its log is at work. Under load it always is, with other
+            # channels; and what is in flight of this one is kept, and read at its next
+            # opening.
+            if channel.idle and now > self._stays_to(channel):
                 del self.open[name]
                 channel.forget()
                 self._drop(channel)
