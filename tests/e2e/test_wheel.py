@@ -166,7 +166,7 @@ def test_the_wheel_carries_templates_static_files_and_licences(wheel: Path) -> N
         for name in names
         if "node_modules" in name
         or "vendor-src" in name
-        or "package" in Path(name).stem
+        or Path(name).name in {"package.json", "package-lock.json"}
     ]
 
 
