@@ -308,5 +308,7 @@ async def test_it_works_without_the_charts_module(
         await expect(ada.see("#board")).to_have_attribute("data-ready", "true")
         await expect(ada.see("#notices .banner")).to_contain_text("The plot is missing")
         await expect(ada.see("#plot")).to_have_count(0)
+        # The page goes first: it would complain of the server that went.
+        await ada.page.close()
     finally:
         await runner.cleanup()
