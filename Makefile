@@ -92,13 +92,15 @@ test test-all: check $(VENDOR)
 	@mkdir -p .cache && rm -f $(SKIPPED)
 	@echo 'Running the tests; those in the browser run beside them and report after them.'
 	@$(PY) -m pytest -m 'browser and $(MARKED)' $(ARGS) >.cache/browser 2>&1 & browser=$$!; \
-	$(PY) -m coverage run -m pytest -m 'not browser and $(MARKED)' $(ARGS); others=$$?; \
+	$(PY) $(TRACED) -m pytest -m 'not browser and $(MARKED)' $(ARGS); others=$$?; \
 	wait $$browser; code=$$?; cat .cache/browser; exit $$((others ? others : code))
-	$(PY) -m coverage report
+	@$(if $(TRACED),$(PY) -m coverage report)
 	@if [ -e $(SKIPPED) ]; then sort -u $(SKIPPED); else echo 'Skipped tests: none.'; fi
 
 test: MARKED = not long and not soak
 test-all: MARKED = not soak
+# Tracing takes as long again, so that coverage is asked for only here.
+test-all: TRACED = -m coverage run
 
 # ------------------------------------------------------------------ for those who publish
 
