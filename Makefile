@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup vendor test test-all check format soak bench wheel lock clean
+.PHONY: help run setup vendor test test-all check format soak bench wheel lock clean services
 
 PYTHON ?= python3
 UV ?= uv
@@ -19,7 +19,7 @@ CODE := $(wildcard server tests bench static/vendor-src)
 help:
 	@echo 'make run       serve on http://127.0.0.1:8080 (ARGS="--port 9000" and the like)'
 	@echo 'make test      lint, types, import contracts, all quick tests'
-	@echo 'make test-all  make test, and the long ones: kill loops, stock clients, the wheel'
+	@echo 'make test-all  make test, and the long ones: faults, kill loops, stock clients, the wheel'
 	@echo 'make check     lint, types and import contracts only'
 	@echo 'make format    rewrite the Python code in its one format'
 	@echo 'make soak      hours of load, for people; make bench measures (ARGS="...")'
@@ -97,6 +97,10 @@ test test-all: check $(VENDOR)
 	@$(if $(TRACED),$(PY) -m coverage report)
 	@if [ -e $(SKIPPED) ]; then sort -u $(SKIPPED); else echo 'Skipped tests: none.'; fi
 
+test-all: services
+services:
+	@bash .ci/install
+
 test: MARKED = not long and not soak
 test-all: MARKED = not soak
 # Tracing takes as long again, so that coverage is asked for only here.
@@ -112,9 +116,11 @@ COMPILE = UV_NO_CONFIG=1 $(UV) pip compile --quiet --universal --python-version 
   --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' \
   $(if $(UPGRADE),--upgrade)
 
+EXTRAS = --extra postgres --extra redis
+
 lock:
-	$(COMPILE) pyproject.toml --output-file requirements/run.lock
-	$(COMPILE) pyproject.toml --group dev --constraint requirements/run.lock \
+	$(COMPILE) pyproject.toml $(EXTRAS) --output-file requirements/run.lock
+	$(COMPILE) pyproject.toml $(EXTRAS) --group dev --constraint requirements/run.lock \
 	  --output-file requirements/test.lock
 	$(COMPILE) --group node --output-file requirements/node.lock
 	$(COMPILE) --group pip --output-file requirements/pip.lock

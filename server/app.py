@@ -1,7 +1,8 @@
 """Puts the house together: the only module that names stores, backplanes and kinds.
 
-Start: store -> hub -> sources -> listen. Stop, the reverse: stop listening, tell all
-sessions to come back, let what was submitted be kept, end the tasks, close the store.
+Start: store -> backplane and hub -> sources -> listen. Stop, the reverse: stop
+listening, tell all sessions to come back, let what was submitted be kept, leave the
+other nodes, end the tasks, close the store.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from aiohttp import web
 
 from . import keys
 from .backplanes.local import LocalBackplane
+from .errors import SettingsError
 from .gateways import either
 from .gateways.native import handler as native
 from .hub.hub import Hub
@@ -38,7 +40,7 @@ from .web import lab, live, routes, welcome
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from .hub.ports import Log
+    from .hub.ports import Backplane, Log
     from .keys import Identify
     from .kinds.chat.rows import ChatRows
     from .kinds.notes.rows import NoteRows
@@ -124,7 +126,8 @@ def _assemble(
         },
         **(more or {}),
     }
-    hub = Hub(kinds, LocalBackplane(), clock, random_id, _limits(settings))
+    backplane, shared = _backplane(settings, kinds)
+    hub = Hub(kinds, backplane, clock, random_id, _limits(settings))
     app[keys.SETTINGS] = settings
     app[keys.BASE] = base
     app[keys.HUB] = hub
@@ -134,9 +137,44 @@ def _assemble(
     routes.setup(app)
     lab.setup(app)
     app.add_routes([*native.routes(), *either.routes()])
-    app.cleanup_ctx.append(_life(settings, clock, kinds))
+    app.cleanup_ctx.append(_life(settings, clock, kinds, shared))
     app.on_shutdown.append(_send_away)
     return hub
+
+
+def _backplane(
+    settings: Settings, kinds: Mapping[str, Kind]
+) -> tuple[Backplane, Log | None]:
+    """Return what connects the nodes, and the log that they share there.
+
+    None: this node is the only one, and keeps it in its own memory.
+    """
+    if settings.redis_url is None:
+        return LocalBackplane(), None
+    try:
+        # Asked for here, because who needs one node only need not install it.
+        from .backplanes.redis.backplane import (  # noqa: PLC0415
+            Bounds as Kept,
+        )
+        from .backplanes.redis.backplane import RedisBackplane  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        fault = (
+            f"Redis needs the package {error.name}: pip install 'hubbub[redis]'"
+            " installs it."
+        )
+        raise SettingsError([fault]) from error
+
+    def bounds(channel: str) -> Kept:
+        policy = kinds[split_channel(channel)[0]].policy
+        return Kept(policy.history_size, policy.history_age_s)
+
+    backplane = RedisBackplane(
+        settings.redis_url.get_secret_value(),
+        random_id("n_"),
+        prefix=settings.redis_prefix,
+        bounds=bounds,
+    )
+    return backplane, backplane.log
 
 
 def _limits(settings: Settings) -> Limits:
@@ -149,7 +187,7 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _life(
-    settings: Settings, clock: Clock, kinds: Mapping[str, Kind]
+    settings: Settings, clock: Clock, kinds: Mapping[str, Kind], shared: Log | None
 ) -> Callable[[web.Application], AsyncIterator[None]]:
     """Return what lives between start and stop, as aiohttp's cleanup context."""
 
@@ -159,7 +197,8 @@ def _life(
             app[keys.SECRET] = store.secret
             app[keys.CHAT_ROWS] = store.chat
             app[keys.NOTE_ROWS] = store.notes
-            await hub.start(store.logs)
+            logs = {**store.logs, **({Keep.SHARED: shared} if shared else {})}
+            await hub.start(logs)
             try:
                 await welcome.furnish(hub)
                 hub.tasks.spawn(ticker.run(hub), "market")
@@ -187,14 +226,20 @@ async def _opened(
         return Bounds(policy.history_size, policy.history_age_s)
 
     memory = MemoryStore(clock, _new_epoch, bounds)
+    logs: dict[Keep, Log] = dict.fromkeys(Keep, memory.log)
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        alone = settings.redis_url is None
+        async with SqlStore.open_shared(url, clock, alone=alone) as sql:
+            logs[Keep.DURABLE] = Recall(sql.log, clock)
+            yield _Store(logs, sql.chat, sql.notes, bytes.fromhex(sql.secret))
+        return
     if settings.data_dir is None:
-        kept: dict[Keep, Log] = dict.fromkeys(Keep, memory.log)
-        yield _Store(kept, memory.chat, memory.notes, secrets.token_bytes(32))
+        yield _Store(logs, memory.chat, memory.notes, secrets.token_bytes(32))
         return
     directory = await asyncio.to_thread(DataDirectory.open, settings.data_dir)
     try:
         async with SqlStore.open(directory, clock) as sql:
-            logs: dict[Keep, Log] = dict.fromkeys(Keep, memory.log)
             logs[Keep.DURABLE] = Recall(sql.log, clock)
             secret = bytes.fromhex(directory.secret)
             yield _Store(logs, sql.chat, sql.notes, secret)

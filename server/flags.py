@@ -38,6 +38,7 @@ _UNITS = {
     "_dir": "DIRECTORY",
     "_kinds": "NAME",
     "_per_session": "COUNT",
+    "workers": "COUNT",
 }
 
 
@@ -59,7 +60,8 @@ class _Given(BaseSettings, Settings):
     )
     memory: bool = Field(
         default=False,
-        description="Keep everything in memory, whatever the data directory.",
+        description="Keep everything in memory, whatever the data directory or the"
+        " database.",
     )
 
 
@@ -84,7 +86,7 @@ def default_text(name: str) -> str:
         return "off"
     if isinstance(default, float):
         return f"{default:g}"
-    return "none" if default == () else str(default)
+    return "none" if default in ((), None) else str(default)
 
 
 def description(name: str) -> str:
@@ -121,7 +123,12 @@ def load(argv: Sequence[str]) -> Settings:
     if faults:
         raise SettingsError(faults)
     values = given.model_dump(exclude={"memory"})
-    return Settings(**values | ({"data_dir": None} if given.memory else {}))
+    if given.memory:
+        values |= dict.fromkeys(("data_dir", "database_url", "redis_url"))
+        values["workers"] = 1
+    elif given.database_url is not None:
+        values |= {"data_dir": None}
+    return Settings(**values)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -210,8 +217,10 @@ def _meant(given: str, spell: Callable[[str], str]) -> str:
 
 
 def _sentence(fault: ErrorDetails) -> str:
-    name = str(fault["loc"][0])
     context = fault.get("ctx", {})
+    if not fault["loc"]:  # of several settings: it names them
+        return f"{context['error']}."
+    name = str(fault["loc"][0])
     given = f", not {fault['input']!r}"
     match fault["type"]:
         case "value_error":

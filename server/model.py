@@ -47,6 +47,10 @@ class Position:
     def __str__(self) -> str:
         return f"{self.epoch}.{self.offset}"
 
+    def reaches(self, other: Position) -> bool:
+        """Whether it is of the same stream, and not before the other."""
+        return self.epoch == other.epoch and self.offset >= other.offset
+
     @classmethod
     def parse(cls, text: str) -> Position:
         """Read `<epoch>.<offset>`; raise `Refusal` (bad request) if it is not one."""
@@ -101,13 +105,14 @@ class Event:
 
     `content` is JSON or, for binary kinds, bytes. For a publication `key` makes it
     idempotent for its author; for a signal (`signal` is True) it replaces the waiting
-    one of the same key. None means no key.
+    one of the same key. None means no key. `fence`: see `hub.ports.Append`.
     """
 
     name: str
     content: JSON | bytes
     key: str | None = None
     signal: bool = False
+    fence: Fence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +137,9 @@ class Publication:
 class Signal:
     """A message without position. With a `key` it replaces the waiting one of that key.
 
-    A `retained` signal is kept while the session `owner` lives, shown to joiners, and
-    its fall is told to all, with its last content and `fell` set.
+    A `retained` signal is kept while the session `owner` lives on its `node`, shown to
+    joiners, and its fall is told to all, with its last content and `fell` set. For
+    `stamp` see `Attendance`; it is 0 where nothing is retained.
     """
 
     channel: str
@@ -145,6 +151,32 @@ class Signal:
     retained: bool = False
     owner: str | None = None
     fell: bool = False
+    node: str | None = None
+    stamp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """How many sessions a user has in a channel on one node; 0: has left it.
+
+    It travels between nodes; sessions are told `Joined` and `Left`. By `stamp` a node
+    counts what it says of attendances and retained signals: 1, 2, 3... over all
+    channels.
+    """
+
+    channel: str
+    node: str
+    user: Principal
+    sessions: int
+    stamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A holding of a lease: later holders have greater numbers."""
+
+    lease: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +220,17 @@ class Reset:
 
     channel: str
     position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether what is said now reaches everybody: False while the nodes are cut off.
+
+    While it is False nothing new comes and what is published is refused as unavailable;
+    nothing that was acknowledged is lost.
+    """
+
+    live: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,9 +302,12 @@ class Failed:
     key: str | None = None
 
 
-Broadcast: TypeAlias = "Publication | Signal | Joined | Left | Reset"
+Told: TypeAlias = "Publication | Signal | Joined | Left | Reset"
+"""What a channel tells its subscribers."""
+Broadcast: TypeAlias = "Told | Attendance"
+"""What comes to a channel."""
 Reply: TypeAlias = "Subscribed | Published | HistoryPage | PresenceList | Done | Failed"
-Outbound: TypeAlias = "Broadcast | Gap | Reply"
+Outbound: TypeAlias = "Told | Gap | Standing | Reply"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,22 +6,36 @@ what it wants. The command `serve` reads both, see `flags`.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeAlias
-from urllib.parse import urlsplit
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import NoDecode
+
+from .addresses import (
+    POSTGRES,
+    bare_host,
+    is_host,
+    is_postgres,
+    is_redis,
+    is_wildcard,
+    normal_origin,
+)
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 ANY_HOST: Final = "*"
 OWN_KINDS: Final = frozenset({"chat", "ticker", "notes", "open", "hub"})
 
-_HOST_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,252}[a-z0-9_])?")
 _KIND_NAME = re.compile(r"[a-z][a-z0-9_]{0,15}")
-_PORTS = {"http": 80, "https": 443}
 
 Words: TypeAlias = Annotated[tuple[str, ...], NoDecode]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -31,11 +45,12 @@ Bytes: TypeAlias = Annotated[int, Field(ge=1024, le=1024**3)]
 class Settings(BaseModel):
     """What can be set. Frozen; raises pydantic's ValidationError for what cannot be.
 
-    `data_dir` None keeps everything in memory. `allow_origin` are normalised origins,
-    `allow_host` host names without port.
+    `data_dir` and `database_url` None keep everything in memory. `allow_origin` are
+    normalised origins, `allow_host` host names without port.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Faults do not repeat what was given: there may be a password in it.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     host: str = Field(default="127.0.0.1", description="Address or name to listen on.")
     port: int = Field(
@@ -44,6 +59,28 @@ class Settings(BaseModel):
     data_dir: Path | None = Field(
         default=None,
         description="Directory that keeps what was said; made where missing.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL database that all nodes share,"
+        " postgresql+asyncpg://user:password@host/name; takes the place of the data"
+        " directory.",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Redis (or Valkey) 7 that connects many nodes,"
+        " redis://user:password@host:port/0, rediss:// with TLS; needs a database URL.",
+    )
+    redis_prefix: str = Field(
+        default="hubbub",
+        pattern=r"^[A-Za-z0-9_.-]{1,32}$",
+        description="What the names of all keys and channels in Redis begin with.",
+    )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="Processes that serve on the same port; more than one needs Redis.",
     )
     allow_host: Words = Field(
         default=(),
@@ -120,7 +157,7 @@ class Settings(BaseModel):
     def host_names(self) -> frozenset[str]:
         """The names by which this server may be called; `*` among them: any."""
         names = LOOPBACK | set(self.allow_host)
-        return names if _is_wildcard(self.host) else names | {_bare(self.host)}
+        return names if is_wildcard(self.host) else names | {bare_host(self.host)}
 
     @field_validator("allow_origin", "allow_host", "open_kinds", mode="before")
     @classmethod
@@ -136,23 +173,69 @@ class Settings(BaseModel):
             raise ValueError("needs a value")
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not is_postgres(url.get_secret_value()):
+            raise ValueError(
+                f"must look like {POSTGRES}://user:password@host/name,"
+                " with %-codes for special characters in user and password"
+            )
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not is_redis(url.get_secret_value()):
+            raise ValueError(
+                "must look like redis://user:password@host:port/0, or rediss:// for"
+                " TLS, with %-codes for special characters in user and password"
+            )
+        return url
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        faults = []
+        if self.database_url is not None and self._has_chosen_directory():
+            faults.append(
+                "--data-dir (HUBBUB_DATA_DIR) and --database-url (HUBBUB_DATABASE_URL)"
+                " cannot be given together: choose one"
+            )
+        if self.redis_url is not None and self.database_url is None:
+            faults.append(
+                "--redis-url (HUBBUB_REDIS_URL) needs --database-url"
+                " (HUBBUB_DATABASE_URL) as well: chat and notes are kept for good, and"
+                " nodes that keep them each for itself would not have the same ones"
+            )
+        if self.workers > 1 and self.redis_url is None:
+            faults.append(
+                "--workers (HUBBUB_WORKERS) above 1 needs --redis-url"
+                " (HUBBUB_REDIS_URL): without it the workers would not hear each other"
+            )
+        if faults:
+            raise ValueError(". ".join(faults))
+        return self
+
+    def _has_chosen_directory(self) -> bool:
+        return self.data_dir is not None and "data_dir" in self.model_fields_set
+
     @field_validator("host")
     @classmethod
     def _check_host(cls, host: str) -> str:
-        if not _is_host(_bare(host)):
+        if not is_host(bare_host(host)):
             raise ValueError("must be an address or a host name, without a port")
-        return _bare(host)
+        return bare_host(host)
 
     @field_validator("allow_host")
     @classmethod
     def _check_allow_host(
         cls, names: tuple[str, ...], info: ValidationInfo
     ) -> tuple[str, ...]:
-        bare = tuple(_bare(name) for name in names)
+        bare = tuple(bare_host(name) for name in names)
         for given, name in zip(names, bare, strict=True):
-            if name != ANY_HOST and not _is_host(name):
+            if name != ANY_HOST and not is_host(name):
                 raise ValueError(f"must hold host names without port, not {given!r}")
-        if not bare and _is_wildcard(str(info.data.get("host", ""))):
+        if not bare and is_wildcard(str(info.data.get("host", ""))):
             raise ValueError(
                 f"must be given when --host is {info.data['host']}: name each host"
                 " name that browsers use for this server, or say * to accept any"
@@ -174,44 +257,3 @@ class Settings(BaseModel):
                     f" letter and not taken by Hubbub, not {name!r}"
                 )
         return names
-
-
-def normal_origin(origin: str) -> str:
-    """Return an origin as browsers write it; raise ValueError if it is none."""
-    if origin == "null":
-        return origin
-    fault = f"must hold exact origins like https://example.org:8443, not {origin!r}"
-    try:
-        parts = urlsplit(origin)
-        port = parts.port
-    except ValueError:
-        raise ValueError(fault) from None
-    name = parts.hostname or ""
-    bare = f"{parts.scheme}://{parts.netloc}".lower() == origin.lower()
-    if parts.scheme not in _PORTS or not bare or "@" in origin or not _is_host(name):
-        raise ValueError(fault)
-    shown = f"[{name}]" if ":" in name else name
-    default = port is None or port == _PORTS[parts.scheme]
-    return f"{parts.scheme}://{shown}" + ("" if default else f":{port}")
-
-
-def _is_host(name: str) -> bool:
-    return _HOST_NAME.fullmatch(name) is not None or _address(name) is not None
-
-
-def _is_wildcard(host: str) -> bool:
-    address = _address(host)
-    return address is not None and address.is_unspecified
-
-
-def _bare(host: str) -> str:
-    """Return a host name in lower case, an IPv6 address without its brackets."""
-    lower = host.strip().lower()
-    return lower[1:-1] if lower.startswith("[") and lower.endswith("]") else lower
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None

@@ -2,4 +2,8 @@
 
 from __future__ import annotations
 
-pytest_plugins = ("tests.machine",)
+pytest_plugins = (
+    "tests.machine",
+    "tests.services.postgres",
+    "tests.services.redis",
+)

@@ -20,9 +20,10 @@ NAMES = [str(path.relative_to(SERVER)) for path in MODULES]
 
 MODULE_LINES = 300
 FUNCTION_LINES = 60
-HUB_CODE_LINES = 1_500
+HUB_CODE_LINES = 2_100
+"""1,500 for one node; roster, watch, leading and wider ports came for many."""
 APP_CODE_LINES = 150
-BROWSER_CODE_LINES = 5_500
+BROWSER_CODE_LINES = 5_550
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -94,7 +95,7 @@ def test_the_assembly_stays_small() -> None:
 
 
 def test_the_browser_code_stays_small() -> None:
-    """5,500 lines without comments and blank lines, of what we wrote ourselves."""
+    """5,550 lines without comments and blank lines, of what we wrote ourselves."""
     assert sum(map(_js_code_lines, (ROOT / "static" / "js").rglob("*.js"))) <= (
         BROWSER_CODE_LINES
     )
@@ -126,7 +127,20 @@ TESTED_ELSEWHERE = {
     "kinds/ticker/shown.py": f"{TICKER}/test_kind.py",
     "kinds/ticker/stock.py": f"{TICKER}/test_market.py",
     "kinds/ticker/ticks.py": f"{TICKER}/test_candles.py",
-    "stores/content.py": "tests/contracts/test_log.py",
+    "addresses.py": "tests/test_settings.py",
+    "content.py": "tests/contracts/test_log.py",
+    "hub/committers.py": "tests/hub/test_commit.py and tests/hub/test_hub.py",
+    "hub/farewells.py": "tests/hub/test_session.py",
+    "hub/healing.py": "tests/hub/test_channel.py",
+    "hub/inbox.py": "tests/hub/test_channel.py and tests/hub/test_nodes.py",
+    "hub/neighbours.py": "tests/hub/test_nodes.py",
+    "hub/span.py": "tests/hub/test_hub.py",
+    "hub/watch.py": "tests/hub/test_nodes.py",
+    "stores/memory_rows.py": "tests/contracts/test_rows.py",
+    "stores/migrations/versions/v0004_shared.py": "tests/stores/test_migrations.py",
+    "stores/sql/database.py": f"{SQL}/test_postgres.py",
+    "stores/sql/server.py": f"{SQL}/test_postgres.py",
+    "workers.py": "tests/e2e/test_workers.py",
     "stores/migrations/versions/v0001_log.py": "tests/stores/test_migrations.py",
     "stores/migrations/versions/v0002_chat.py": "tests/stores/test_migrations.py",
     "stores/migrations/versions/v0003_notes.py": "tests/stores/test_migrations.py",

@@ -14,8 +14,6 @@ import aiohttp
 import pytest
 
 from server import __main__ as command
-from server.errors import SettingsError
-from server.settings import Settings
 from server.web.package import version
 
 if TYPE_CHECKING:
@@ -194,49 +192,3 @@ def test_without_arguments_it_takes_the_process_s_own(
     monkeypatch.setattr(sys, "argv", ["hubbub", "--version"])
     assert command.main() == 0
     assert capsys.readouterr().out == f"hubbub {version()}\n"
-
-
-def test_what_is_accepted_has_the_settings_bounds() -> None:
-    """The send buffer and the timeout of the listener pass on to its connections."""
-    settings = Settings(port=0, send_buffer_bytes=32768, tcp_user_timeout_s=7)
-    with command.listen(settings) as listener:
-        peer = socket.create_connection(listener.getsockname())
-        accepted, _ = listener.accept()
-        with peer, accepted:
-            size = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-            assert size in {32768, 65536}
-            timeout_ms = accepted.getsockopt(
-                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT
-            )
-            assert timeout_ms == 7000
-
-
-@pytest.mark.parametrize(
-    ("host", "url"),
-    [
-        ("127.0.0.1", "http://127.0.0.1:"),
-        ("localhost", "http://localhost:"),
-        ("0.0.0.0", "http://127.0.0.1:"),  # noqa: S104 - for a moment, nobody asks
-    ],
-)
-def test_the_address_is_one_that_a_browser_here_can_open(host: str, url: str) -> None:
-    """Also where it listens on all of them."""
-    settings = Settings(host=host, port=0, allow_host=("localhost",))
-    with command.listen(settings) as listener:
-        assert command.address(host, listener).startswith(url)
-
-
-@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
-def test_an_ipv6_address_stands_in_brackets() -> None:
-    """And one socket serves both where it listens on all."""
-    try:
-        listener = command.listen(Settings(host="::1", port=0))
-    except SettingsError:
-        pytest.skip("no IPv6 loopback")
-    with listener:
-        assert command.address("::1", listener).startswith("http://[::1]:")
-    everywhere = Settings(host="::", port=0, allow_host=("localhost",))
-    with command.listen(everywhere) as listener:
-        port = listener.getsockname()[1]
-        socket.create_connection(("127.0.0.1", port)).close()
-        assert command.address("::", listener) == f"http://127.0.0.1:{port}"

@@ -6,12 +6,15 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from server import flags
+from server.addresses import normal_origin
 from server.errors import SettingsError
-from server.settings import Settings, normal_origin
+from server.settings import Settings
 
+DATABASE_URL = "postgresql+asyncpg://ann:open%2Fsesame@db.example:5433/hubbub"
+REDIS_URL = "redis://ann:open%2Fsesame@redis.example:6380/2"
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "reference" / "settings.md"
 WILDCARDS = ("0.0.0.0", "::", "[::]", "0:0::0")  # noqa: S104 - refused
 
@@ -59,7 +62,10 @@ def test_every_setting_is_a_flag_and_a_variable(
     given = {
         "host": "localhost",
         "port": "0",
-        "data_dir": "kept",
+        "database_url": DATABASE_URL,
+        "redis_url": REDIS_URL,
+        "redis_prefix": "mine",
+        "workers": "2",
         "allow_host": "a.example,b.example",
         "allow_origin": "null,https://a.example",
         "open_kinds": "news,games",
@@ -79,7 +85,7 @@ def test_every_setting_is_a_flag_and_a_variable(
         "keepalive_timeout_s": "8",
         "idle_channel_s": "7",
     }
-    assert set(given) == set(Settings.model_fields)
+    assert {*given, "data_dir"} == set(Settings.model_fields), "or a directory"
     by_flag = flags.load([f"{flags.flag(name)}={text}" for name, text in given.items()])
     for name, text in given.items():
         monkeypatch.setenv(flags.variable(name), text)
@@ -95,6 +101,103 @@ def test_every_setting_is_a_flag_and_a_variable(
         "a",
         "b",
     )
+
+
+def test_a_database_takes_the_place_of_the_directory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of the command's own default, too; `--memory` of both."""
+    monkeypatch.setenv("HUBBUB_DATABASE_URL", DATABASE_URL)
+    settings = flags.load([])
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value() == DATABASE_URL
+    assert settings.data_dir is None
+    memory = flags.load(["--memory"])
+    assert (memory.data_dir, memory.database_url) == (None, None)
+
+
+def test_a_database_and_a_directory_are_one_too_many() -> None:
+    """It is said that one must be chosen, also to who embeds Hubbub."""
+    (fault,) = faults("--data-dir", "x", "--database-url", DATABASE_URL)
+    assert fault.startswith("--data-dir (HUBBUB_DATA_DIR) and --database-url")
+    assert "choose one" in fault
+    with pytest.raises(ValidationError, match="choose one"):
+        Settings(data_dir=Path("x"), database_url=SecretStr(DATABASE_URL))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://ann:sesame@db/hubbub",
+        "postgresql://ann:sesame@db/hubbub",
+        "postgresql+asyncpg://ann:open/sesame@db/hubbub",
+        "postgresql+asyncpg://ann:sesame@db",
+        "postgresql+asyncpg://ann:sesame@/hubbub",
+        "sesame",
+    ],
+)
+def test_a_database_is_told_in_one_form(url: str) -> None:
+    """What is no URL of one is refused, and not repeated: a password may be in it."""
+    (fault,) = faults("--database-url", url)
+    assert "must look like postgresql+asyncpg://user:password@host/name" in fault
+    with pytest.raises(ValidationError) as error:
+        Settings(database_url=SecretStr(url))
+    assert "sesame" not in fault + str(error.value)
+
+
+def test_a_password_is_not_shown() -> None:
+    """Neither by the settings nor by a fault beside it."""
+    settings = Settings(database_url=SecretStr(DATABASE_URL))
+    assert "sesame" not in f"{settings} {settings!r} {settings.model_dump()}"
+    found = faults("--database-url", DATABASE_URL, "--port", "high")
+    assert "sesame" not in " ".join(found)
+
+
+NODES = ("--redis-url", REDIS_URL, "--database-url", DATABASE_URL)
+
+
+def test_nodes_are_told_by_two_urls() -> None:
+    """A Redis, and a database that all share; then there may be several workers."""
+    settings = flags.load([*NODES, "--workers", "4"])
+    assert settings.redis_url == SecretStr(REDIS_URL)
+    assert (settings.workers, settings.data_dir) == (4, None)
+    alone = flags.load([*NODES, "--workers", "4", "--memory"])
+    assert (alone.redis_url, alone.workers) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (("--redis-url", REDIS_URL), "would not have the same ones"),
+        (("--redis-url", REDIS_URL, "--data-dir", "x"), "needs --database-url"),
+        (("--workers", "2"), "would not hear each other"),
+        (("--workers", "2", "--database-url", DATABASE_URL), "needs --redis-url"),
+    ],
+)
+def test_nodes_that_could_not_keep_the_promises_are_refused(
+    given: tuple[str, ...], why: str
+) -> None:
+    """With a sentence that says why."""
+    (fault,) = faults(*given)
+    assert why in fault
+    assert "sesame" not in fault
+
+
+@pytest.mark.parametrize(
+    "url", ["http://redis.example", "redis:///2", "redis.example:6379", "redis://a:b:c"]
+)
+def test_a_redis_is_told_in_one_form(url: str) -> None:
+    """Anything else is a fault that does not repeat what may be a password."""
+    found = faults("--redis-url", url, "--database-url", DATABASE_URL)
+    assert len(found) == 1
+    assert "redis://user:password@host:port/0" in found[0]
+    assert url not in found[0]
+
+
+def test_a_database_may_be_behind_a_socket_of_the_machine() -> None:
+    """Then its folder is told in place of the host."""
+    url = "postgresql+asyncpg://ann@/hubbub?host=/var/run/postgresql"
+    assert flags.load(["--database-url", url]).database_url == SecretStr(url)
 
 
 def test_all_faults_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,39 +9,39 @@ Rules:
    are read from the log (gap check). Nothing is handled before the top is known.
 3. A publication is folded by its kind before anybody gets it, and encoded once for each
    codec.
+4. What waits is bounded: beyond it publications are dropped, and read from the log when
+   those before them have gone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..errors import TOO_MANY_REQUESTS, Refusal
-from ..model import Joined, Left, Position, Publication, Reset, Signal
-from .fanout import give
+from ..model import Attendance, Joined, Left, Position, Publication, Reset, Signal
+from .fanout import spread
 from .flusher import SLICE_S
-from .presence import ANNOUNCED_MEMBERS, Presence
+from .healing import Gap, read_missing
+from .inbox import Inbox, Known
+from .roster import Roster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ..model import Broadcast
+    from ..model import Broadcast, Told
     from .commit import Committer
     from .hub import Hub
     from .kind import Kind
     from .listening import Listening
+    from .ports import NodeRoll
     from .session import Session
     from .subscription import Subscription
-    from .wire import Codec
 
 logger = logging.getLogger("hubbub.channel")
 
-_CHECK_EVERY = 64
-HEAL_LIMIT = 500
 RETRY_S = 0.5
 WAITING_BROADCASTS = 2_000
 """Above this many that wait for their fan-out, publishing is refused."""
@@ -63,11 +63,11 @@ class Channel:
         self.exclusive = asyncio.Lock()
         self.subscriptions: dict[Session, Subscription] = {}
         self.listeners: list[Listening] = []
-        self.presence = Presence()
-        self.retained: dict[str, Signal] = {}
+        self.roster = Roster(name, hub.node)
+        self.entered = False
         self.used_at = hub.now()
         self.users = 0
-        self._inbox: deque[Broadcast] = deque()
+        self._inbox = Inbox()
         self._pumping = False
         self._round = 0
         self._given_bytes = 0
@@ -84,8 +84,30 @@ class Channel:
         if self.top is None and not self.opening.locked():
             # Whoever opens it reads what was kept before.
             return
-        self._inbox.append(broadcast)
+        if not self._inbox.put(broadcast):
+            self._hub.stats.overflowed += 1
+            if isinstance(broadcast, Attendance):
+                self._hub.watch.call_rolls()
         self._start()
+
+    def reaches(self, top: Position) -> None:
+        """Know the log's top: what does not come by itself is read from the log."""
+        if self.top is not None:
+            self._inbox.expect(top)
+            self._start()
+
+    def tell(self, broadcasts: Iterable[Told]) -> None:
+        """Fan out what the roster found to be told."""
+        self._inbox.extend(broadcasts)
+        self._start()
+
+    def call(self, rolls: Sequence[NodeRoll], before: Mapping[str, int]) -> None:
+        """Take what all nodes said of who is here; see `Roster.call`."""
+        self.tell(self.roster.call(rolls, before))
+
+    def lose(self, node: str) -> None:
+        """Let all fall that a node said which is gone."""
+        self.tell(self.roster.lose(node))
 
     def check_room(self) -> None:
         """Raise `Refusal` (too many requests) when too much waits for its fan-out."""
@@ -111,14 +133,18 @@ class Channel:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + SLICE_S
         for _ in work:
-            if self._needs_log() or self._gave_enough() or loop.time() > deadline:
+            if (
+                self._inbox.lacks(self.top)
+                or self._gave_enough()
+                or loop.time() > deadline
+            ):
                 return False
         return True
 
     async def _go_on(self, work: Iterator[None]) -> None:
         try:
             while True:
-                if self._needs_log():
+                if self._inbox.lacks(self.top):
                     await self._heal()
                 else:
                     await asyncio.sleep(0)
@@ -139,69 +165,56 @@ class Channel:
 
     def _work(self) -> Iterator[None]:
         while self._inbox:
-            if self._needs_log():
+            if self._inbox.lacks(self.top):
                 yield
                 continue
-            broadcast = self._inbox.popleft()
-            if isinstance(broadcast, Publication):
-                if self._seen(broadcast):
-                    continue
-                broadcast = self._take_in(broadcast)
-            elif isinstance(broadcast, Signal) and broadcast.retained:
-                self._retain(broadcast)
-            yield from self._fan_out(broadcast)
+            for told in self._judge(self._inbox.pop()):
+                yield from self._fan_out(told)
+
+    def _judge(self, came: Broadcast | Known) -> Iterable[Told]:
+        """Take one that came into the channel's state; return what is told of it."""
+        match came:
+            case Publication():
+                return () if self._seen(came) else (self._take_in(came),)
+            case Attendance():
+                return self.roster.take(came)
+            case Signal(retained=True):
+                return self.roster.take(came)
+            case Known():
+                return ()
+            case _:
+                return (came,)
 
     def _seen(self, publication: Publication) -> bool:
-        top = self.top
-        return (
-            top is not None
-            and publication.position.epoch == top.epoch
-            and publication.position.offset <= top.offset
-        )
-
-    def _needs_log(self) -> bool:
-        """Whether the next publication is not the one after the top."""
-        if not self._inbox or self.top is None:
-            return False
-        first = self._inbox[0]
-        return isinstance(first, Publication) and (
-            first.position.epoch != self.top.epoch
-            or first.position.offset > self.top.offset + 1
-        )
+        return self.top is not None and self.top.reaches(publication.position)
 
     async def _heal(self) -> None:
         """Read what the backplane lost and put it before what it did not lose."""
-        first, top = self._inbox[0], self.top
-        if not isinstance(first, Publication) or top is None:
+        first, needed, top = self._inbox.first(), self._inbox.needs(), self.top
+        if needed is None or top is None:
             return
-        # By `page`: a memory of what was delivered here cannot answer that one.
-        after = first.position.offset
-        until = max(min(after, top.offset + 1 + HEAL_LIMIT), 1)
-        limit = max(until - top.offset - 1, 1)
         try:
-            found = await self.committer.log.page(self.name, until, limit)
+            missing = await read_missing(self.committer.log, self.name, top, needed)
         except Exception:
             # The log is away; what waits is kept, and the next turn tries again.
             logger.exception("channel %s: cannot read the log", self.name)
             await self._hub.pause(RETRY_S)
             return
-        if self.top != top or not self._inbox or self._inbox[0] is not first:
+        if self.top != top or self._inbox.first() is not first:
             return
-        missing = found.publications
-        if first.position.epoch != found.top.epoch:
-            # It comes late, of a stream that has ended.
-            self._inbox.popleft()
-        elif missing and missing[0].position == Position(top.epoch, top.offset + 1):
-            self._hub.stats.healed += len(missing)
-            self._inbox.extendleft(reversed(missing))
-        else:
+        if missing is Gap.LATE:
+            self._inbox.pop()
+        elif missing is Gap.ANEW:
             logger.warning("channel %s: goes on as a new stream", self.name)
             self.forget()
-            self._start_epoch(Position(first.position.epoch, after - 1))
+            self._start_epoch(needed)
+        else:
+            self._hub.stats.healed += len(missing)
+            self._inbox.mend(missing)
 
     def _start_epoch(self, position: Position) -> None:
         self.top = position
-        self._inbox.appendleft(Reset(self.name, position))
+        self._inbox.begin(Reset(self.name, position))
 
     def found(self, before: Position | None, top: Position) -> None:
         """Take the log's top, read when this node had delivered up to `before`.
@@ -215,9 +228,7 @@ class Channel:
             top.epoch != before.epoch or top.offset < before.offset
         ):
             # The publications that wait are of the stream that ended.
-            self._inbox = deque(
-                each for each in self._inbox if not isinstance(each, Publication)
-            )
+            self._inbox.drop_publications()
             self._start_epoch(top)
         self._start()
 
@@ -243,29 +254,19 @@ class Channel:
         self.loaded = False
         self.kind.forget(self.name)
 
-    def _retain(self, signal: Signal) -> None:
-        key = signal.key or ""
-        if signal.fell:
-            self.retained.pop(key, None)
-        else:
-            self.retained[key] = signal
-
     # What goes
 
-    def _fan_out(self, broadcast: Broadcast) -> Iterator[None]:
+    def _fan_out(self, broadcast: Told) -> Iterator[None]:
         for listener in self.listeners:
             listener.put(broadcast)
         if not self.subscriptions:
             return
-        frames: dict[Codec, bytes | None] = {}
-        delivered = 0
-        pending = iter(tuple(self.subscriptions.values()))
-        while chunk := tuple(islice(pending, _CHECK_EVERY)):
-            delivered += give(broadcast, chunk, frames)
+        if isinstance(broadcast, Joined | Left) and not self._watched:
+            return
+        pending = tuple(self.subscriptions.values())
+        for more_bytes in spread(broadcast, pending, self._hub.stats):
+            self._given_bytes += more_bytes
             yield
-        self._given_bytes += max(map(len, filter(None, frames.values())), default=0)
-        self._hub.stats.deliveries += delivered
-        self._hub.stats.encodes += len(frames)
 
     # Who is here
 
@@ -275,10 +276,9 @@ class Channel:
         if before is not None:
             before.end()
         self.subscriptions[session] = subscription
-        if self.presence.add(session.who, session.id):
-            count = len(self.presence)
-            if count <= ANNOUNCED_MEMBERS and self._watched():
-                self.receive(Joined(self.name, session.who, count))
+        count = self.roster.presence.add(session.who, session.id)
+        if count is not None:
+            self._hub.publishing.attend(self.name, session.who, count)
 
     def remove(self, session: Session) -> None:
         """Take a session out, with the signals that were retained for it."""
@@ -287,14 +287,14 @@ class Channel:
             return
         subscription.end()
         self.used_at = self._hub.now()
-        for key, signal in tuple(self.retained.items()):
+        for signal in tuple(self.roster.said.values()):
             if signal.owner == session.id:
-                del self.retained[key]
                 self._hub.send_signal(replace(signal, fell=True))
-        if self.presence.remove(session.who, session.id):
-            count = len(self.presence)
-            if count < ANNOUNCED_MEMBERS and self._watched():
-                self.receive(Left(self.name, session.who, count))
+        count = self.roster.presence.remove(session.who, session.id)
+        if count is not None:
+            self._hub.publishing.attend(self.name, session.who, count)
 
+    @property
     def _watched(self) -> bool:
+        """Whether somebody here asked to be told who comes and goes."""
         return any(sub.presence for sub in self.subscriptions.values())

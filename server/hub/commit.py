@@ -14,7 +14,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..errors import TOO_MANY_REQUESTS, UNAVAILABLE, Refusal
+from ..errors import TOO_MANY_REQUESTS, UNAVAILABLE, HubbubError, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hubbub.commit")
 
+AWAY = "the store does not answer"
 BATCH_APPENDS = 512
 WAITING_APPENDS = 10_000
 """Above this many waiting appends, publishing is refused as too many requests."""
@@ -44,6 +45,8 @@ class Committer:
         failed: Callable[[Sequence[Append]], None],
     ) -> None:
         self.log = log
+        self.fault: str | None = None
+        """Why the log does not answer; None while it does. The watch clears it."""
         self._tasks = tasks
         self._stats = stats
         self._kept = kept
@@ -55,9 +58,15 @@ class Committer:
         self._closed = False
 
     def check_room(self) -> None:
-        """Raise `Refusal` (too many requests) when too much waits already."""
+        """Raise `Refusal`: unavailable, or too much waits already."""
+        self.check_fault()
         if len(self._waiting) >= WAITING_APPENDS:
             raise Refusal(TOO_MANY_REQUESTS)
+
+    def check_fault(self) -> None:
+        """Raise `Refusal` (unavailable) while the log does not answer."""
+        if self.fault is not None:
+            raise Refusal(UNAVAILABLE.because(self.fault))
 
     @property
     def idle(self) -> bool:
@@ -105,10 +114,15 @@ class Committer:
         except asyncio.CancelledError:
             self._refuse(batch)
             raise
+        except HubbubError as error:
+            # What is behind the log is away. Who comes next need not wait for that.
+            self.fault = AWAY
+            logger.debug("a transaction of %d appends failed: %r", len(appends), error)
+            self._fail(batch)
+            return
         except Exception:
             logger.exception("a transaction of %d appends failed", len(appends))
-            self._stats.failed_commits += 1
-            self._refuse(batch)
+            self._fail(batch)
             return
         self._stats.commits += bool(appends)
         self._stats.committed += len(appends)
@@ -126,6 +140,12 @@ class Committer:
         except Exception:
             # It is kept all the same, and so are those behind it: they must be told.
             logger.exception("what was kept could not be delivered")
+
+    def _fail(
+        self, batch: list[tuple[Append | None, asyncio.Future[Outcome | None]]]
+    ) -> None:
+        self._stats.failed_commits += 1
+        self._refuse(batch)
 
     def _refuse(
         self, batch: list[tuple[Append | None, asyncio.Future[Outcome | None]]]

@@ -22,6 +22,7 @@ from ..model import (
 from .joining import leave
 
 if TYPE_CHECKING:
+    from ..errors import ReplyError
     from ..model import Command
     from .hub import Hub
     from .session import Kept, Session
@@ -29,21 +30,33 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hubbub.dispatch")
 
 
-async def dispatch(hub: Hub, session: Session, command: Command) -> None:
-    """Carry out one command and tell the answer; raises only cancellation."""
-    channel = None if isinstance(command, Ping) else command.channel
-    key = command.event.key if isinstance(command, Publish) else None
+async def dispatch(hub: Hub, session: Session, command: Command) -> ReplyError | None:
+    """Carry out one command and tell the answer; raises only cancellation.
+
+    Returns why it was refused; None where it was not.
+    """
+    error = await _try_out(hub, session, command)
+    if error is not None:
+        channel = None if isinstance(command, Ping) else command.channel
+        key = command.event.key if isinstance(command, Publish) else None
+        hub.stats.refused[error.code] += 1
+        session.tell(Failed(command.id, channel, error, key))
+    session.stand(live=hub.neighbours.live)
+    return error
+
+
+async def _try_out(hub: Hub, session: Session, command: Command) -> ReplyError | None:
     try:
         await _carry_out(hub, session, command)
     except Refusal as refusal:
-        hub.stats.refused[refusal.error.code] += 1
-        session.tell(Failed(command.id, channel, refusal.error, key))
+        return refusal.error
     except HubbubError:
-        session.tell(Failed(command.id, channel, UNAVAILABLE, key))
+        return UNAVAILABLE
     except Exception:
         # The text of an unknown error may be sensitive: it stays in the log.
         logger.exception("session %s: %s failed", session.id, type(command).__name__)
-        session.tell(Failed(command.id, channel, INTERNAL, key))
+        return INTERNAL
+    return None
 
 
 async def _carry_out(hub: Hub, session: Session, command: Command) -> None:

@@ -8,17 +8,39 @@ from typing import TYPE_CHECKING
 from ..model import Joined, Left, Publication, Reset, Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from ..model import Broadcast
+    from ..model import Told
+    from ..runtime.stats import Stats
     from .subscription import Subscription
     from .wire import Codec
 
 logger = logging.getLogger("hubbub.fanout")
 
+_STEP = 64
+"""So many are given to before somebody looks at the clock."""
+
+
+def spread(
+    broadcast: Told, subscriptions: Sequence[Subscription], stats: Stats
+) -> Iterator[int]:
+    """Give one broadcast to many subscriptions, in steps; count it.
+
+    Yields after each step by how many bytes the largest frame has grown.
+    """
+    frames: dict[Codec, bytes | None] = {}
+    delivered = largest_bytes = 0
+    for start in range(0, len(subscriptions), _STEP):
+        delivered += give(broadcast, subscriptions[start : start + _STEP], frames)
+        before_bytes = largest_bytes
+        largest_bytes = max(map(len, filter(None, frames.values())), default=0)
+        yield largest_bytes - before_bytes
+    stats.deliveries += delivered
+    stats.encodes += len(frames)
+
 
 def give(
-    broadcast: Broadcast,
+    broadcast: Told,
     subscriptions: Iterable[Subscription],
     frames: dict[Codec, bytes | None],
 ) -> int:
@@ -33,6 +55,9 @@ def give(
             if not subscription.takes(position):
                 continue
         elif isinstance(broadcast, Reset):
+            if subscription.is_past(broadcast.position):
+                # It joined the new stream before this node heard of it.
+                continue
             subscription.at(broadcast.position)
         elif isinstance(broadcast, Joined | Left) and not subscription.presence:
             continue
@@ -49,7 +74,7 @@ def give(
 
 
 def _frame(
-    broadcast: Broadcast, codec: Codec, frames: dict[Codec, bytes | None]
+    broadcast: Told, codec: Codec, frames: dict[Codec, bytes | None]
 ) -> bytes | None:
     try:
         return frames[codec]

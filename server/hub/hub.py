@@ -11,33 +11,41 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ..errors import (
-    BAD_REQUEST,
+    FORCED,
     SHUTDOWN,
-    UNAVAILABLE,
-    UNRECOVERABLE,
-    Refusal,
-    Unrecoverable,
 )
 from ..model import SERVER, Action, Event
 from ..runtime.stats import Stats
 from ..runtime.tasks import Tasks
 from ..runtime.wheel import Wheel
 from . import joining
-from .commit import Committer
+from .committers import Committers
+from .farewells import Farewells
 from .flusher import Flusher
+from .leading import lead
 from .limits import Limits
 from .listening import listen
+from .neighbours import Neighbours
+from .ports import SendAway
 from .publishing import Publishing
 from .registry import Registry
 from .session import Session
+from .span import Span
+from .watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import (
+        AsyncGenerator,
+        Awaitable,
+        Callable,
+        Mapping,
+    )
 
     from ..errors import Disconnect
     from ..model import (
         JSON,
         Broadcast,
+        Fence,
         Member,
         Position,
         Principal,
@@ -51,7 +59,6 @@ if TYPE_CHECKING:
     from .session import Kept
     from .wire import Codec, Wire
 
-HISTORY_LIMIT = 200
 WHEEL_SLOT_S = 0.02
 
 
@@ -73,29 +80,35 @@ class Hub:
         self.tasks = Tasks()
         self.stopping = False
         self.sessions: dict[str, Session] = {}
-        self.farewells: set[Session] = set()
-        """Sessions that are being told that they end."""
+        self.farewells = Farewells()
+        self.backplane = backplane
+        self.node = backplane.node
         self.registry = Registry(self, kinds)
         self.channels = self.registry.open
         self.publishing = Publishing(self, backplane)
-        self._committers: tuple[Committer, ...] = ()
-        self._told = asyncio.Event()
-        backplane.attach(self.deliver)
+        self.watch = Watch(self)
+        self.neighbours = Neighbours(self)
+        self.committers = Committers(self)
+        backplane.attach(self.neighbours)
 
     # Its life
 
     async def start(self, logs: Mapping[Keep, Log]) -> None:
-        """Make it ready on the running loop; `logs` has one for each `Keep`."""
+        """Make it ready on the running loop; `logs` has one for each `Keep`.
+
+        Raises `SettingsError` where the backplane cannot be reached.
+        """
         self.wheel = Wheel(asyncio.get_running_loop(), WHEEL_SLOT_S)
         self.flusher = Flusher(self.tasks, self.wheel)
         await self.tasks.start()
-        kept, failed = self.publishing.kept, self.publishing.failed
-        by_log = {
-            id(log): Committer(log, self.tasks, self.stats, kept, failed)
-            for log in logs.values()
-        }
-        self._committers = tuple(by_log.values())
-        self.registry.start({keep: by_log[id(log)] for keep, log in logs.items()})
+        by_keep = self.committers.make(logs)
+        try:
+            await self.backplane.start(self.tasks)
+        except BaseException:
+            await self.tasks.stop()
+            raise
+        self.registry.start(by_keep)
+        self.watch.start(self.committers)
 
     def disconnect_all(self, disconnect: Disconnect = SHUTDOWN) -> None:
         """Tell every session to go; those with a code below 3500 come back."""
@@ -105,26 +118,17 @@ class Hub:
     async def send_away(self, disconnect: Disconnect = SHUTDOWN) -> None:
         """Tell every session to go, and wait until each is told or given up."""
         self.disconnect_all(disconnect)
-        while self.farewells:
-            self._told.clear()
-            await self._told.wait()
-
-    def told(self, session: Session) -> None:
-        """Note that a session was told that it ends. Called by the session."""
-        self.farewells.discard(session)
-        if not self.farewells:
-            self._told.set()
+        await self.farewells.all_told()
 
     async def stop(self) -> None:
         """Let what was submitted be kept, then end all tasks."""
-        for committer in self._committers:
-            if not committer.idle:
-                await asyncio.wait([committer.barrier()], timeout=5.0)
+        await self.committers.drain()
         self.stopping = True
         self.wheel.stop()
+        # The backplane last: who led gives up the lease.
         await self.tasks.stop()
-        for committer in self._committers:
-            committer.close()
+        await self.backplane.stop()
+        self.committers.close()
 
     def now(self) -> float:
         """Return the loop's monotonic seconds."""
@@ -228,6 +232,25 @@ class Hub:
         """Send a signal without asking the kind: for the kinds' own sources."""
         self.publishing.send_signal(signal)
 
+    # The other nodes
+
+    def disconnect(self, user_id: str, disconnect: Disconnect = FORCED) -> None:
+        """End all sessions of a user, on every node, telling them why.
+
+        Raises `Refusal` (unavailable) while this node is cut off from the others.
+        """
+        self.backplane.order(SendAway(user_id, disconnect))
+
+    async def lead(self, lease: str, work: Callable[[Fence], Awaitable[None]]) -> None:
+        """Run `work` on one node at a time, until cancelled; see `leading.lead`."""
+        await lead(self.backplane, lease, work, self.pause)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What keeps this node from serving whole, in words; empty while it does."""
+        faults = [self.backplane.fault, *(each.fault for each in self.committers)]
+        return tuple(fault for fault in faults if fault is not None)
+
     # Delivering
 
     def deliver(self, broadcast: Broadcast) -> None:
@@ -238,12 +261,7 @@ class Hub:
 
     async def new_epoch(self, name: str) -> None:
         """Make a memory channel's stream a new one, and tell everybody."""
-        channel = self.channels.get(name)
-        if channel is None or channel.committer.log.durable:
-            raise Refusal(UNAVAILABLE.because("only an open memory channel can"))
-        channel.committer.log.drop(name)
-        channel.forget()
-        await self.registry.load(channel)
+        await self.registry.renew(name)
 
     # Asking
 
@@ -260,32 +278,21 @@ class Hub:
 
         Both None reads the newest. Raises `Refusal`.
         """
-        if not 1 <= limit <= HISTORY_LIMIT:
-            raise Refusal(BAD_REQUEST.because(f"limit must be 1 to {HISTORY_LIMIT}"))
+        span = Span(before, after, limit)
         async with self.registry.entered(who, name, Action.HISTORY) as channel:
-            log = channel.committer.log
-            try:
-                if after is not None:
-                    return await log.read(name, after, limit)
-                start = None if before is None else before.offset
-                page = await log.page(name, start, limit)
-            except Unrecoverable:
-                raise Refusal(UNRECOVERABLE) from None
-            if before is not None and page.top.epoch != before.epoch:
-                raise Refusal(UNRECOVERABLE)
-            return page
+            return await span.read(channel)
 
     async def presence(
         self, who: Principal, name: str
     ) -> tuple[tuple[Member, ...], int]:
         """Return who is there (at most 200) and how many there are."""
         async with self.registry.entered(who, name, Action.PRESENCE) as channel:
-            return channel.presence.members(), len(channel.presence)
+            return channel.roster.presence.members(), len(channel.roster.presence)
 
     def retained(self, name: str) -> Mapping[str, Signal]:
         """Return the retained signals of a channel, by key."""
         channel = self.channels.get(name)
-        return {} if channel is None else channel.retained
+        return {} if channel is None else channel.roster.retained
 
     def is_durable(self, name: str) -> bool:
         """Return whether a channel's acknowledgements mean: on disk."""

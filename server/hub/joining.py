@@ -75,7 +75,7 @@ def _reply(channel: Channel, command: Subscribe, past: CatchUp) -> Subscribed:
         past.recovered,
         past.publications,
         past.state,
-        tuple(channel.retained.values()),
-        channel.presence.members() if command.presence else None,
+        tuple(channel.roster.retained.values()),
+        channel.roster.presence.members() if command.presence else None,
         channel.committer.log.durable,
     )

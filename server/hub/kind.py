@@ -41,9 +41,10 @@ class Keep(StrEnum):
     """Where a kind's publications are kept, and so what survives."""
 
     MEMORY = "memory"
-    """This process only: gone with it; joiners see a new epoch."""
+    """This process only, and its own sessions: other nodes have another channel."""
     SHARED = "shared"
-    """The backplane's memory: all nodes see one stream."""
+    """The memory of all nodes, or of the only one: they see one stream. It is gone
+    with it; joiners see a new epoch."""
     DURABLE = "durable"
     """The store, with fsync: an acknowledgement means that it is on disk."""
 
@@ -67,7 +68,7 @@ class Policy:
     `state_limit_bytes` bounds one catch-up.
     """
 
-    keep: Keep = Keep.MEMORY
+    keep: Keep = Keep.SHARED
     content: Content = Content.JSON
     history_size: int = 1_000
     history_age_s: float = 300.0

@@ -12,7 +12,7 @@ from ..model import Publication, Reset, Signal
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from ..model import Broadcast, Position
+    from ..model import Position, Told
     from .channel import Channel
 
 WAITING_BROADCASTS = 1_000
@@ -30,7 +30,7 @@ class Listening:
         self._reset = False
         self.position = position
 
-    def put(self, broadcast: Broadcast) -> None:
+    def put(self, broadcast: Told) -> None:
         """Take a broadcast; more than the bound makes the iterator raise `Lagged`."""
         if self._reset:
             return
@@ -66,7 +66,7 @@ class Listening:
                 found = self._waiting.popleft()
                 if not isinstance(found, Publication):
                     return found
-                if not self._knows(found.position):
+                if not self.position.reaches(found.position):
                     self.position = found.position
                     return found
             if self._lagged:
@@ -75,10 +75,6 @@ class Listening:
                 raise Unrecoverable
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
-
-    def _knows(self, position: Position) -> bool:
-        known = self.position
-        return position.epoch == known.epoch and position.offset <= known.offset
 
 
 async def listen(

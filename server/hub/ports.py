@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from ..model import JSON, Position, Principal, Publication, Signal
+from ..model import JSON, Attendance, Position, Principal, Publication, Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ..errors import ReplyError
-    from ..model import Broadcast
+    from ..errors import Disconnect, ReplyError
+    from ..model import Broadcast, Fence
+    from ..runtime.tasks import Tasks
 
 
 class Change(Protocol):
@@ -45,12 +46,14 @@ class Append:
     """What is committed together, or not at all.
 
     `key` makes it idempotent for ever for the author and channel of the first draft;
-    None means that it is not.
+    None means that it is not. `fence` lets it stand only while no later holder of that
+    lease has come; None asks nothing.
     """
 
     drafts: tuple[Draft, ...]
     changes: tuple[Change, ...] = ()
     key: str | None = None
+    fence: Fence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,13 @@ class Log(Protocol):
     def durable(self) -> bool:
         """Whether what was appended survives a power cut."""
 
+    @property
+    def carries(self) -> bool:
+        """Whether `append` itself sends what it keeps to all nodes, in its order.
+
+        Such a log looks at the fences of leases; another one need not.
+        """
+
     async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
         """Keep a batch in one transaction; each Append stands or falls alone inside it.
 
@@ -118,6 +128,16 @@ class Log(Protocol):
 
     async def top(self, channel: str) -> Position:
         """Return the newest position; of an unknown channel offset 0 of its epoch."""
+
+    async def tops(self, channels: Sequence[str]) -> Mapping[str, Position]:
+        """Return the newest position of each; with none it asks if the log answers."""
+
+    async def renew(self, channel: str, epoch: str) -> Position:
+        """End the stream that `epoch` names, where the channel still has it.
+
+        Called on evidence that its tail was lost. Old positions are unrecoverable from
+        then on. Returns the top of the stream that the channel has now.
+        """
 
     async def snapshot(self, channel: str, at: Position, state: bytes) -> None:
         """Keep a state that stands for everything up to `at`.
@@ -143,18 +163,133 @@ class Log(Protocol):
         """Let go of a channel's cache; a memory log forgets the channel (new epoch)."""
 
 
-class Backplane(Protocol):
-    """What carries publications and signals to all nodes, this one included.
+@dataclass(frozen=True, slots=True)
+class NodeRoll:
+    """What one living node has said in a channel, up to its change `stamp`.
 
-    At most once to each node, in the order of the calls for one channel; a node that
-    misses one finds the gap by the offsets and reads the log.
+    One attendance for each of its users with a session there; one signal for each key
+    that it retains. A node that said something and took it back has an empty one.
     """
 
-    def attach(self, deliver: Callable[[Broadcast], None]) -> None:
-        """Say where what arrives goes. Called once, before `publish`."""
+    node: str
+    stamp: int
+    attendances: Sequence[Attendance] = ()
+    signals: Sequence[Signal] = ()
 
-    def publish(self, broadcast: Publication | Signal) -> None:
-        """Send to all nodes, without waiting.
 
-        Raises `Refusal` (unavailable) where it cannot even be queued.
+@dataclass(frozen=True, slots=True)
+class SendAway:
+    """An order to all nodes: end the sessions of a user, telling them why."""
+
+    user_id: str
+    disconnect: Disconnect
+
+
+Order: TypeAlias = "SendAway"
+"""What one node may ask of all, itself included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node that lives: its id, and what it last said of itself (`hub.card`)."""
+
+    id: str
+    card: JSON = None
+
+
+class Receiver(Protocol):
+    """Who takes what a backplane brings: the hub. None of these waits or raises."""
+
+    def deliver(self, broadcast: Broadcast) -> None:
+        """Take a publication, signal or attendance of an entered channel."""
+
+    def obey(self, order: Order) -> None:
+        """Carry out an order."""
+
+    def cut_off(self, reason: str) -> None:
+        """Know that nothing reaches the other nodes, or comes from them, from now."""
+
+    def reunited(self) -> None:
+        """Know that it is whole again: what came meanwhile may be lost.
+
+        Called at the first connection too, and where the others took this node for
+        dead. The receiver says its own roll again, reads those of the channels, and
+        compares their tops with the log's.
         """
+
+    def lost(self, node: str) -> None:
+        """Know that another node is gone: its attendances and signals fall."""
+
+
+class Backplane(Protocol):
+    """What carries publications, signals and attendances to all nodes, this included.
+
+    At most once to each node, in the order of the calls for one channel; a node that
+    misses a publication finds the gap by the offsets and reads the log. Only channels
+    that were entered are brought.
+    """
+
+    @property
+    def node(self) -> str:
+        """This node's id, `n_` and letters and digits; a new one with each start."""
+
+    @property
+    def fault(self) -> str | None:
+        """Why this node is cut off from the others; None while it is not."""
+
+    def attach(self, receiver: Receiver) -> None:
+        """Say who takes what arrives. Called once, before all else."""
+
+    async def start(self, tasks: Tasks) -> None:
+        """Connect, and go on in `tasks`; they end it. Raises `SettingsError`."""
+
+    async def stop(self) -> None:
+        """Send what waits, within a second; leave the others, and close."""
+
+    async def enter(self, channel: str) -> None:
+        """Have a channel brought from now on, until `leave`; again is no harm.
+
+        When it returns, what is published afterwards arrives here. Raises `Refusal`
+        (unavailable).
+        """
+
+    def leave(self, channel: str) -> None:
+        """Have a channel brought no longer."""
+
+    def publish(self, broadcast: Publication | Signal | Attendance) -> None:
+        """Send to all nodes that entered the channel, without waiting.
+
+        Attendances and retained signals have a `stamp`, by which this node counts its
+        changes of rolls. They are kept for `roll`, with the newest stamp, while this
+        node lives, until one with no sessions, or `fell`, takes its place. Raises
+        `Refusal` (unavailable) where it cannot even be queued.
+        """
+
+    async def roll(self, channel: str) -> Sequence[NodeRoll]:
+        """Return what each living node has said in a channel. Raises `Refusal`.
+
+        It has at least all that had been brought here before the call.
+        """
+
+    def order(self, order: Order) -> None:
+        """Send an order to all nodes, this one too. Raises `Refusal` (unavailable)."""
+
+    def describe(self, card: JSON) -> None:
+        """Say of this node what `nodes` shows of it; it spreads within seconds."""
+
+    def nodes(self) -> Sequence[Node]:
+        """Return the nodes that live, this one too, in the order of their ids."""
+
+    async def hold(self, lease: str) -> Fence | None:
+        """Take a named lease, or keep it, for `LEASE_S`; None: another node has it.
+
+        The fence is the same while one node keeps it without a break, and greater for
+        each later holder. Raises `Refusal` (unavailable).
+        """
+
+    async def release(self, lease: str) -> None:
+        """Give up a lease, if it is this node's. Never raises."""
+
+
+LEASE_S = 4.0
+"""How long a lease lasts that its holder does not renew."""

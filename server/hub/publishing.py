@@ -16,9 +16,17 @@ from ..errors import (
     NOT_SUBSCRIBED,
     NOT_YET,
     PERMISSION_DENIED,
+    UNAVAILABLE,
     Refusal,
 )
-from ..model import SERVER, Action, Publication, check_key, split_channel
+from ..model import (
+    SERVER,
+    Action,
+    Attendance,
+    Publication,
+    check_key,
+    split_channel,
+)
 from .kind import Follows, Nothing, Refused
 from .ports import Append, Appended, Draft, Duplicate, Rejected
 
@@ -28,7 +36,7 @@ if TYPE_CHECKING:
     from ..model import Event, Position, Principal, Signal
     from .channel import Channel
     from .hub import Hub
-    from .ports import Backplane, Outcome
+    from .ports import Backplane, NodeRoll, Outcome
     from .session import Kept, Session
 
 logger = logging.getLogger("hubbub.publishing")
@@ -43,11 +51,14 @@ class Publishing:
     def __init__(self, hub: Hub, backplane: Backplane) -> None:
         self._hub = hub
         self._backplane = backplane
+        self._stamp = 0
 
     async def submit(self, who: Principal, name: str, event: Event) -> Kept:
         """Have an event accepted; the future is done when it is kept."""
         if event.key is not None:
             check_key(event.key)
+        # Before anything that would wait for what does not answer.
+        self._check_whole(name)
         async with self._hub.registry.entered(who, name, Action.PUBLISH) as channel:
             if event.key is not None and channel.kind.policy.stateful:
                 return await self._submit_alone(channel, who, event)
@@ -93,7 +104,14 @@ class Publishing:
             for say in accepted.says
         )
         changes = tuple(accepted.changes)
-        return channel.committer.submit(Append(drafts, changes, event.key))
+        append = Append(drafts, changes, event.key, event.fence)
+        return channel.committer.submit(append)
+
+    def _check_whole(self, name: str) -> None:
+        """Refuse what would be kept here and heard by nobody elsewhere."""
+        if self._backplane.fault is not None and self._hub.registry.is_carried(name):
+            raise Refusal(UNAVAILABLE.because(self._backplane.fault))
+        self._hub.registry.committer(name).check_room()
 
     def judge(self, outcome: Outcome | None) -> Position | None:
         """Return the position an outcome means; raise `Refusal` if it was rejected."""
@@ -112,6 +130,7 @@ class Publishing:
         """Send a signal through the channel's kind. Raises `Refusal`."""
         if event.key is not None:
             check_key(event.key)
+        self._check_whole(name)
         async with self._hub.registry.entered(who, name, Action.SIGNAL) as channel:
             accepted = channel.kind.accept(who, name, event)
             if isinstance(accepted, Refused):
@@ -128,30 +147,88 @@ class Publishing:
         """Refuse what would not fall with its session, and what is another user's."""
         if session not in channel.subscriptions:
             raise Refusal(NOT_SUBSCRIBED)
-        known = channel.retained.get(signal.key or "")
-        owner = None if known is None else self._hub.sessions.get(known.owner or "")
-        if owner is not None and owner.who.id != session.who.id:
+        key, said = signal.key or "", channel.roster.said
+        known = said.get(key) or channel.roster.retained.get(key)
+        author = None if known is None else known.author
+        if author is not None and author.id != session.who.id:
             raise Refusal(PERMISSION_DENIED)
-        own = [each for each in channel.retained.values() if each.owner == session.id]
+        own = [each for each in said.values() if each.owner == session.id]
         if known is None and len(own) >= RETAINED_SIGNALS:
             raise Refusal(LIMIT_EXCEEDED.because(f"{RETAINED_SIGNALS} retained"))
 
     def send_signal(self, signal: Signal) -> None:
         """Send a signal without asking the kind: for the kinds' own sources."""
         self._hub.stats.signals += 1
+        if signal.retained:
+            signal = self._retain(signal)
         try:
-            self._backplane.publish(signal)
+            self._send(signal)
         except Refusal:
             # A signal promises nothing; what it goes with must not fail by it.
             self._hub.stats.skipped += 1
             logger.warning("channel %s: a signal was not sent", signal.channel)
 
+    def _retain(self, signal: Signal) -> Signal:
+        """Sign a signal that this node retains, or lets fall."""
+        channel = self._hub.channels.get(signal.channel)
+        signal = replace(signal, node=self._hub.node, stamp=self._next_stamp())
+        if channel is not None:
+            said, key = channel.roster.said, signal.key or ""
+            if signal.fell:
+                said.pop(key, None)
+            else:
+                said[key] = signal
+        return signal
+
+    def attend(self, name: str, who: Principal, sessions: int) -> None:
+        """Tell all nodes how many sessions somebody has in a channel here."""
+        node, stamp = self._hub.node, self._next_stamp()
+        try:
+            self._send(Attendance(name, node, who, sessions, stamp))
+        except Refusal:
+            # The roll is said again when the nodes are reunited.
+            logger.debug("channel %s: attendance not sent", name)
+
+    def resay(self, channel: Channel) -> None:
+        """Tell all nodes again who is in a channel here, and what is retained."""
+        for member in channel.roster.presence.own():
+            self.attend(channel.name, member.user, member.sessions)
+        for signal in tuple(channel.roster.said.values()):
+            self.send_signal(signal)
+
+    def take_back(self, channel: Channel, roll: NodeRoll) -> None:
+        """Take back what the roll of this node says, and is so no longer."""
+        here = {member.user.id for member in channel.roster.presence.own()}
+        for attendance in roll.attendances:
+            if attendance.user.id not in here:
+                self.attend(channel.name, attendance.user, 0)
+        for signal in roll.signals:
+            if (signal.key or "") not in channel.roster.said:
+                self.send_signal(replace(signal, fell=True))
+
+    def _next_stamp(self) -> int:
+        self._stamp += 1
+        return self._stamp
+
+    def _send(self, broadcast: Publication | Signal | Attendance) -> None:
+        """Send to all nodes; of a channel of this node's own, to this one."""
+        if self._hub.registry.is_carried(broadcast.channel):
+            self._backplane.publish(broadcast)
+        else:
+            self._hub.deliver(broadcast)
+
+    def counted(self, append: Append, outcome: Outcome) -> None:
+        """Count what was kept by a log that sends it to all nodes itself."""
+        if isinstance(outcome, Appended):
+            for draft in append.drafts:
+                self._hub.stats.accepted[split_channel(draft.channel)[0]] += 1
+
     def kept(self, append: Append, outcome: Outcome) -> None:
         """Send what was kept to all nodes. Called by the committer, in order."""
+        self.counted(append, outcome)
         if not isinstance(outcome, Appended):
             return
         for draft, position in zip(append.drafts, outcome.positions, strict=True):
-            self._hub.stats.accepted[split_channel(draft.channel)[0]] += 1
             publication = Publication(
                 draft.channel,
                 position,
@@ -162,7 +239,7 @@ class Publishing:
                 append.key if draft is append.drafts[0] else None,
             )
             try:
-                self._backplane.publish(publication)
+                self._send(publication)
             except Refusal:
                 # It is kept: each node finds the gap and reads it from the log.
                 logger.warning("channel %s: not sent to other nodes", draft.channel)

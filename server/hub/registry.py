@@ -45,6 +45,10 @@ class Registry:
             raise Refusal(UNKNOWN_CHANNEL)
         return kind
 
+    def is_carried(self, name: str) -> bool:
+        """Whether a channel is one on all nodes, not one of this node alone."""
+        return self.kind(name).policy.keep is not Keep.MEMORY
+
     def committer(self, name: str) -> Committer:
         """Return what commits a channel's publications; raise `Refusal`."""
         kind = self.kind(name)
@@ -89,6 +93,10 @@ class Registry:
         async with channel.opening:
             if channel.loaded:
                 return
+            # Others may have waited for it in vain meanwhile.
+            channel.committer.check_fault()
+            if not channel.entered and self.is_carried(channel.name):
+                await self._enter(channel)
             # What is in flight must be kept first: the state is read from the log.
             if not channel.committer.idle:
                 await channel.committer.barrier()
@@ -104,6 +112,25 @@ class Registry:
             channel.loaded = True
             channel.found(before, top)
 
+    async def _enter(self, channel: Channel) -> None:
+        """Hear of the channel from all nodes, and who is there already."""
+        backplane = self._hub.backplane
+        await backplane.enter(channel.name)
+        channel.call(await backplane.roll(channel.name), {})
+        channel.entered = True
+
+    async def renew(self, name: str) -> None:
+        """Make an open channel's stream a new one, and tell everybody.
+
+        Raises `Refusal` (unavailable) for one that is durable or not open.
+        """
+        channel = self.open.get(name)
+        if channel is None or channel.top is None or channel.committer.log.durable:
+            raise Refusal(UNAVAILABLE.because("only an open memory channel can"))
+        await channel.committer.log.renew(name, channel.top.epoch)
+        channel.forget()
+        await self.load(channel)
+
     def _sweep(self) -> None:
         now = self._hub.now()
         for name, channel in tuple(self.open.items()):
@@ -112,6 +139,7 @@ class Registry:
             # opening.
             if channel.idle and now > self._stays_to(channel):
                 del self.open[name]
+                self._hub.backplane.leave(name)
                 channel.forget()
                 self._drop(channel)
         self._hub.wheel.call_later(SWEEP_INTERVAL_S, self._sweep)
@@ -119,7 +147,7 @@ class Registry:
     def _stays_to(self, channel: Channel) -> float:
         idle_s = self._hub.limits.idle_s
         policy = channel.kind.policy
-        if policy.keep is Keep.MEMORY:
+        if policy.keep is not Keep.DURABLE:
             # Who comes back within the history's age must find it.
             idle_s = max(idle_s, policy.history_age_s)
         return channel.used_at + idle_s

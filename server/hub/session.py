@@ -11,14 +11,14 @@ import asyncio
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import SLOW
-from ..model import Gap, HistoryPage, Subscribed
+from ..model import Gap, HistoryPage, Standing, Subscribed
 from .dispatch import dispatch
 from .outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..errors import Disconnect
+    from ..errors import Disconnect, ReplyError
     from ..model import Command, Event, Outbound, Principal
     from .hub import Hub
     from .ports import Outcome
@@ -37,8 +37,10 @@ class Session:
     __slots__ = (
         "_caught_up",
         "_farewell",
+        "_has_reply",
         "_hub",
         "_in_flight",
+        "_knows_live",
         "_next_gap",
         "_slot",
         "closed",
@@ -70,6 +72,8 @@ class Session:
         self.subscriptions: dict[str, Subscription] = {}
         self.intervals: dict[str, float] = {}
         self.closed = False
+        self._knows_live = True
+        self._has_reply = False
         self._farewell: Disconnect | None = None
         self._in_flight = 0
         self._slot: asyncio.Future[None] | None = None
@@ -87,10 +91,20 @@ class Session:
 
     def tell(self, outbound: Outbound, channel: str | None = None) -> None:
         """Queue something for this session alone."""
+        self._has_reply = True
         frame = self.codec.encode(outbound)
         if frame is not None:
             exempt = isinstance(outbound, Subscribed | HistoryPage)
             self.push(frame, channel, exempt=exempt)
+
+    def stand(self, *, live: bool) -> None:
+        """Tell whether the hub is live (`Standing`), if that is not what it knows.
+
+        A client takes it for live until it hears otherwise, behind its first reply.
+        """
+        if live is not self._knows_live and self._has_reply:
+            self._knows_live = live
+            self.tell(Standing(live))
 
     def push(self, frame: bytes, channel: str | None, *, exempt: bool = False) -> None:
         """Queue a frame that must not be lost; too much of it ends the session."""
@@ -160,7 +174,7 @@ class Session:
             return
         self._hub.stats.closed[disconnect.code] += 1
         self._farewell = disconnect
-        self._hub.farewells.add(self)
+        self._hub.farewells.begin(self)
         self.outbox.drop_keyed()
         self._leave()
         if disconnect is SLOW:
@@ -174,14 +188,14 @@ class Session:
     def gone(self) -> None:
         """End it because the peer went."""
         self._farewell = None
-        self._hub.told(self)
+        self._hub.farewells.told(self)
         if not self.closed:
             self._leave()
         self.outbox.clear()
 
     def _say_farewell(self) -> None:
         farewell, self._farewell = self._farewell, None
-        self._hub.told(self)
+        self._hub.farewells.told(self)
         if farewell is not None:
             self.outbox.clear()
             self.wire.close(farewell)
@@ -195,9 +209,12 @@ class Session:
 
     # What it asks for
 
-    async def dispatch(self, command: Command) -> None:
-        """Carry out one command and tell the answer; raises only cancellation."""
-        await dispatch(self._hub, self, command)
+    async def dispatch(self, command: Command) -> ReplyError | None:
+        """Carry out one command and tell the answer; raises only cancellation.
+
+        Returns why it was refused; None where it was not.
+        """
+        return await dispatch(self._hub, self, command)
 
     async def submit(
         self, channel: str, event: Event, then: Callable[[Kept], None]

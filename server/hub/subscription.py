@@ -12,7 +12,7 @@ from .fanout import give
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..model import Broadcast, Position
+    from ..model import Position, Told
     from .session import Session
 
 HELD_BROADCASTS = 10_000
@@ -33,9 +33,9 @@ class Subscription:
         self.presence = presence
         self.epoch = ""
         self.offset = -1
-        self.held: deque[Broadcast] | None = deque()
+        self.held: deque[Told] | None = deque()
 
-    def hold(self, broadcast: Broadcast) -> None:
+    def hold(self, broadcast: Told) -> None:
         """Keep what is live until the past has been told; too much ends the session."""
         if self.held is not None:
             self.held.append(broadcast)
@@ -46,6 +46,10 @@ class Subscription:
     def at(self, position: Position) -> None:
         """Go to another place, as a new stream begins."""
         self.epoch, self.offset = position.epoch, position.offset
+
+    def is_past(self, position: Position) -> bool:
+        """Whether it has been given all up to a position, of the same stream."""
+        return self.epoch == position.epoch and self.offset >= position.offset
 
     def takes(self, position: Position) -> bool:
         """Go on to a publication; False: it is not newer, or of another stream."""
@@ -66,7 +70,7 @@ class Subscription:
         self.held = deque(maxlen=0)
 
 
-def _since(at: Position, held: deque[Broadcast]) -> Iterator[Broadcast]:
+def _since(at: Position, held: deque[Told]) -> Iterator[Told]:
     """Yield what the past up to `at` does not say already.
 
     Where the stream became the one of `at` meanwhile, the past is of the new one: what

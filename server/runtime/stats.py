@@ -35,6 +35,10 @@ class Stats:
     """Publishes that a key showed to have been kept before."""
     healed: int = 0
     """Publications read from the log because the backplane lost them."""
+    overflowed: int = 0
+    """Broadcasts dropped because too many waited in a channel of this node."""
+    renewed: int = 0
+    """Streams ended because the log had lost what was delivered of them."""
     failed_commits: int = 0
     commits: int = 0
     committed: int = 0

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from ..content import Encoded, check_append, encode_append
 from ..errors import Unrecoverable
 from ..hub.ports import Appended, Duplicate, Rejected, Slice, Snapshot
-from ..kinds.chat.rows import RoomRow, RoomTouched
-from ..kinds.notes.rows import NoteRow, NoteTouched
+from ..kinds.chat.rows import RoomTouched
+from ..kinds.notes.rows import NoteTouched
 from ..model import Position, Publication
-from .content import Encoded, check_append, encode_append
+from .memory_rows import MemoryChatRows, MemoryNoteRows
 from .ring import ENTRY_BYTES, Bounds, Ring, check_recoverable
 from .share import fair_level, memory_bytes
 
@@ -91,6 +92,11 @@ class MemoryLog:
         """Nothing survives this process."""
         return False
 
+    @property
+    def carries(self) -> bool:
+        """It tells nobody."""
+        return False
+
     async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
         """Keep a batch; see `hub.ports.Log`. Raises TypeError for an unknown change."""
         encoded = []
@@ -118,6 +124,16 @@ class MemoryLog:
 
     async def top(self, channel: str) -> Position:
         """Return the newest position; a channel without one gets its epoch here."""
+        return self._stream(channel).ring.top
+
+    async def tops(self, channels: Sequence[str]) -> Mapping[str, Position]:
+        """Return the newest position of each; see `hub.ports.Log`."""
+        return {channel: self._stream(channel).ring.top for channel in channels}
+
+    async def renew(self, channel: str, epoch: str) -> Position:
+        """Forget the stream that `epoch` names; see `hub.ports.Log`."""
+        if self._stream(channel).ring.top.epoch == epoch:
+            self.drop(channel)
         return self._stream(channel).ring.top
 
     async def snapshot(self, channel: str, at: Position, state: bytes) -> None:
@@ -220,60 +236,6 @@ class MemoryLog:
         if self._blanks.pop(channel, None) is not None:
             self._streams[channel] = stream
         return stream
-
-
-class MemoryChatRows:
-    """`ChatRows` in a dict."""
-
-    def __init__(self) -> None:
-        self._rooms: dict[str, RoomRow] = {}
-
-    def touch(self, change: Change) -> None:
-        """Apply a `RoomTouched`."""
-        if not isinstance(change, RoomTouched):
-            raise TypeError(type(change).__name__)
-        known = self._rooms.get(change.room)
-        self._rooms[change.room] = RoomRow(
-            name=change.room,
-            created_ms=known.created_ms if known else change.time_ms,
-            last_text=change.text,
-            last_author=change.author_name,
-            last_ms=change.time_ms,
-            messages=known.messages + 1 if known else 1,
-        )
-
-    async def rooms(self, limit: int) -> Sequence[RoomRow]:
-        """Return up to `limit` rooms, the one spoken in last first."""
-        newest = sorted(self._rooms.values(), key=lambda row: (-row.last_ms, row.name))
-        return newest[:limit]
-
-
-class MemoryNoteRows:
-    """`NoteRows` in a dict."""
-
-    def __init__(self) -> None:
-        self._notes: dict[str, NoteRow] = {}
-
-    def touch(self, change: Change) -> None:
-        """Apply a `NoteTouched`."""
-        if not isinstance(change, NoteTouched):
-            raise TypeError(type(change).__name__)
-        known = self._notes.get(change.name)
-        self._notes[change.name] = NoteRow(
-            name=change.name,
-            title=change.title,
-            created_ms=known.created_ms if known else change.time_ms,
-            updated_ms=change.time_ms,
-            updated_by=change.author_name,
-            chars=change.chars,
-        )
-
-    async def notes(self, limit: int) -> Sequence[NoteRow]:
-        """Return up to `limit` notes, the one edited last first."""
-        newest = sorted(
-            self._notes.values(), key=lambda row: (-row.updated_ms, row.name)
-        )
-        return newest[:limit]
 
 
 class MemoryStore:

@@ -14,7 +14,7 @@ from ..model import Position, Publication
 from .ring import Bounds, Ring, Step, step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..hub.ports import Append, Log, Outcome, Snapshot
     from ..runtime.clock import Clock
@@ -35,6 +35,11 @@ class Recall:
     def durable(self) -> bool:
         """Whether what was appended survives a power cut."""
         return self._log.durable
+
+    @property
+    def carries(self) -> bool:
+        """Whether `append` itself tells all nodes."""
+        return self._log.carries
 
     def remember(self, publication: Publication) -> None:
         """Remember a publication that was delivered; a hole starts the memory anew."""
@@ -75,6 +80,15 @@ class Recall:
     async def top(self, channel: str) -> Position:
         """See `Log.top`."""
         return await self._log.top(channel)
+
+    async def tops(self, channels: Sequence[str]) -> Mapping[str, Position]:
+        """See `Log.tops`."""
+        return await self._log.tops(channels)
+
+    async def renew(self, channel: str, epoch: str) -> Position:
+        """See `Log.renew`."""
+        self._rings.pop(channel, None)
+        return await self._log.renew(channel, epoch)
 
     async def snapshot(self, channel: str, at: Position, state: bytes) -> None:
         """See `Log.snapshot`."""

@@ -1,7 +1,9 @@
 """What people do, for the dashboard's tiles: newest lines, and notes in work.
 
 Told on `hub:activity` when it changed, at most once a second. Rows are read only when
-something was kept since the last look; who is in a note is looked up in memory.
+something was kept since the last look; who is in a note is looked up in memory. What
+other nodes keep, and whom they have, is not known here: where there are any, rows and
+rolls are read every other second.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from ..hub.hub import Hub
     from ..kinds.chat.rows import ChatRows, RoomRow
     from ..kinds.notes.rows import NoteRow, NoteRows
-    from ..model import JSON, Publication
+    from ..model import JSON, Principal, Publication
 
 ROOMS: Final = 5
 LINES: Final = 5
@@ -24,6 +26,7 @@ NOTES: Final = 4
 NOTES_LOOKED_AT: Final = 20
 FACES: Final = 5
 LINE_CHARS: Final = 160
+LOOKS_A_READING: Final = 2
 
 
 class _Line(NamedTuple):
@@ -40,9 +43,13 @@ class Activity:
         self._chat = chat
         self._notes = notes
         self._seen = (-1, -1)
+        self._nodes: Sequence[str] = ()
+        self._looks = 0
         self._rooms: dict[str, tuple[RoomRow, list[_Line]]] = {}
         self._lines: list[JSON] = []
         self._rows: Sequence[NoteRow] = ()
+        self._elsewhere: dict[str, list[JSON]] = {}
+        """Who is in the notes that are not open on this node."""
         self._told: JSON = None
 
     async def news(self) -> JSON:
@@ -51,18 +58,47 @@ class Activity:
         `lines`: the newest over all rooms, newest first. `notes`: those that somebody
         has open, then those edited last, each with its `people`.
         """
-        accepted = self._hub.stats.accepted
+        accepted, due = self._hub.stats.accepted, self._is_due()
         chat, notes = accepted["chat"], accepted["notes"]
-        if chat != self._seen[0]:
+        if due or chat != self._seen[0]:
             self._lines = await self._read_lines()
-        if notes != self._seen[1]:
+        if due or notes != self._seen[1]:
             self._rows = await self._notes.notes(NOTES_LOOKED_AT)
+        if due:
+            self._elsewhere = await self._read_rolls()
         self._seen = (chat, notes)
         found: JSON = {"lines": self._lines, "notes": self._in_work()}
         if found == self._told:
             return None
         self._told = found
         return found
+
+    def _is_due(self) -> bool:
+        """Whether to read what other nodes may have changed, or a lost one had."""
+        before = self._nodes
+        self._nodes = [node.id for node in self._hub.backplane.nodes()]
+        self._looks += 1
+        return self._nodes != before or (
+            len(self._nodes) > 1 and self._looks % LOOKS_A_READING == 0
+        )
+
+    async def _read_rolls(self) -> dict[str, list[JSON]]:
+        return {
+            row.name: await self._read_roll(row.name)
+            for row in self._rows
+            if len(self._nodes) > 1 and f"notes:{row.name}" not in self._hub.channels
+        }
+
+    async def _read_roll(self, note: str) -> list[JSON]:
+        rolls = await self._hub.backplane.roll(f"notes:{note}")
+        people = {
+            attendance.user.id: attendance.user
+            for roll in rolls
+            for attendance in roll.attendances
+        }
+        # In one order, whichever node answers first: else it would look like news.
+        found = sorted(people.values(), key=lambda user: (user.name, user.id))
+        return [_face(user) for user in found[:FACES]]
 
     async def _read_lines(self) -> list[JSON]:
         rooms: dict[str, tuple[RoomRow, list[_Line]]] = {}
@@ -103,11 +139,12 @@ class Activity:
     def _people(self, note: str) -> list[JSON]:
         channel = self._hub.channels.get(f"notes:{note}")
         if channel is None:
-            return []
-        return [
-            {"id": member.user.id, "name": member.user.name}
-            for member in channel.presence.members(FACES)
-        ]
+            return self._elsewhere.get(note, [])
+        return [_face(member.user) for member in channel.roster.presence.members(FACES)]
+
+
+def _face(who: Principal) -> JSON:
+    return {"id": who.id, "name": who.name}
 
 
 def _line(room: str, said: Publication) -> _Line | None:

@@ -1,34 +1,62 @@
-"""What the hub does, in figures: once a second to everybody who looks at `hub:stats`.
+"""What a node does, in figures: once a second, for everybody who looks at `hub:stats`.
 
-Looking must not change what is seen. So everything that is told here is left out of the
-figures again: `Reporter` counts its own publications and signals, and one delivery for
-each subscriber that they went to.
+Looking must not change what is seen. So everything that is told there is left out of
+the figures again: `Reporter` counts its signals, and on each node one delivery for each
+subscriber that a report went to; publications are counted by their kind.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ..errors import SLOW
-from ..model import SERVER, Signal
+import msgspec
+
+from ..errors import SLOW, HubbubError
+from ..model import SERVER, Event, Signal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import TypeAlias
 
     from ..hub.hub import Hub
-    from ..model import JSON
+    from ..model import JSON, Fence
     from ..runtime.clock import Clock
 
     Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
-STATS: Final = "hub:stats"
-ACTIVITY: Final = "hub:activity"
+logger = logging.getLogger("hubbub.live")
+
+REPORTS: Final = "hub"
+"""The kind of the channels of reports; nobody else writes there."""
+STATS: Final = f"{REPORTS}:stats"
+ACTIVITY: Final = f"{REPORTS}:activity"
 
 TICKS_A_SECOND: Final = 10
 LOST_S: Final = 1.0
 """Further behind than this, lost time is let go instead of caught up with."""
+AGAIN_S: Final = 1.0
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """What a node does, or all of them.
+
+    `sessions` by gateway, `outbox_bytes` and `channels` are now; `..._per_s` are rates
+    since the last reading; `total` is since the start; `lag_ms` is the greatest
+    lateness of an event loop.
+    """
+
+    sessions: dict[str, int]
+    publications_per_s: float
+    deliveries_per_s: float
+    signals_per_s: float
+    merged_per_s: float
+    skipped_per_s: float
+    outbox_bytes: int
+    channels: int
+    lag_ms: float
+    total: dict[str, int]
 
 
 class Reporter:
@@ -36,33 +64,42 @@ class Reporter:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self.publications = 0
         self.signals = 0
         self.deliveries = 0
 
-    async def publish(self, channel: str, content: JSON) -> None:
-        """Publish to subscribers, later ones too. Raises `Refusal`."""
-        self.publications += 1
-        self.deliveries += self._listeners(channel)
-        await self._hub.publish(channel, content, event=channel.partition(":")[2])
+    async def publish(self, channel: str, content: JSON, fence: Fence) -> None:
+        """Publish to subscribers, later ones too, while `fence` holds.
+
+        Raises `Refusal`.
+        """
+        event = Event(_name(channel), content, fence=fence)
+        self._hub.judge(await (await self._hub.submit(SERVER, channel, event)))
 
     def show(self, channel: str, content: JSON) -> None:
         """Send what replaces all that was shown before, and is retained for joiners."""
-        name = channel.partition(":")[2]
+        name, now_ms = _name(channel), self._hub.clock.now_ms()
         self.signals += 1
-        self.deliveries += self._listeners(channel)
-        now_ms = self._hub.clock.now_ms()
         self._hub.send_signal(
             Signal(channel, name, content, None, now_ms, key=name, retained=True)
         )
 
-    async def keep_open(self, channel: str) -> None:
-        """Keep a channel, with what it retains, from being swept as unused."""
-        await self._hub.history(SERVER, channel, limit=1)
+    async def hear(self, channel: str) -> None:
+        """Count what the reports of any node cost this one, until cancelled.
 
-    def _listeners(self, channel: str) -> int:
-        found = self._hub.channels.get(channel)
-        return 0 if found is None else len(found.subscriptions)
+        It also keeps the channel, with what it retains, from being swept as unused.
+        """
+        while True:
+            try:
+                async for _ in self._hub.subscribe(channel, signals=True):
+                    self.deliveries += len(self._hub.channels[channel].subscriptions)
+            except HubbubError as error:
+                # While stopping or cut off; or the stream is a new one.
+                logger.debug("channel %s is not heard: %s", channel, error)
+            await self._hub.pause(AGAIN_S)
+
+
+def _name(channel: str) -> str:
+    return channel.partition(":")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,68 +115,62 @@ class Totals:
 
 
 class Meter:
-    """Turns totals into rates, by the time that passed between two readings."""
+    """Turns this node's totals into rates, by the time between two readings."""
 
     def __init__(self, hub: Hub, clock: Clock, reporter: Reporter) -> None:
         self._hub = hub
-        self._clock = clock
+        self.clock = clock
         self._reporter = reporter
         self._before = self._totals()
 
-    def read(self, lag_s: float) -> dict[str, JSON]:
-        """Return the figures since the last reading.
-
-        `sessions` by gateway, `channels` and `outbox_bytes` are now; `..._per_s` are
-        rates; `total` since the start; `lag_ms` is the loop's greatest lateness.
-        """
+    def read(self, lag_s: float) -> Figures:
+        """Return the figures since the last reading; `lag_s` was seen meanwhile."""
         hub, before, now = self._hub, self._before, self._totals()
         self._before = now
-        return {
-            "sessions": {name: n for name, n in hub.stats.sessions.items() if n > 0},
-            **_rates(before, now),
-            "outbox_bytes": sum(
+        passed_s = max(now.at_s - before.at_s, 1e-3)
+
+        def rate(first: int, last: int) -> float:
+            return round(max(0, last - first) / passed_s, 1)
+
+        return Figures(
+            sessions={name: n for name, n in hub.stats.sessions.items() if n > 0},
+            publications_per_s=rate(before.publications, now.publications),
+            deliveries_per_s=rate(before.deliveries, now.deliveries),
+            signals_per_s=rate(before.signals, now.signals),
+            merged_per_s=rate(before.merged, now.merged),
+            skipped_per_s=rate(before.skipped, now.skipped),
+            outbox_bytes=sum(
                 session.outbox.waiting_bytes for session in hub.sessions.values()
             ),
-            "channels": len(hub.channels),
-            "lag_ms": round(lag_s * 1000, 1),
-            "total": {
-                "publications": now.publications,
-                "deliveries": now.deliveries,
-                "signals": now.signals,
-                "merged": now.merged,
-                "skipped": now.skipped,
-                "recovered": hub.stats.recovered,
-                "unrecovered": hub.stats.unrecovered,
-                "closed_slow": hub.stats.closed[SLOW.code],
-                "opened": hub.stats.opened.total(),
-            },
+            channels=len(hub.channels),
+            lag_ms=round(lag_s * 1000, 1),
+            total=self._since_start(now),
+        )
+
+    def _since_start(self, now: Totals) -> dict[str, int]:
+        stats = self._hub.stats
+        return {
+            "publications": now.publications,
+            "deliveries": now.deliveries,
+            "signals": now.signals,
+            "merged": now.merged,
+            "skipped": now.skipped,
+            "recovered": stats.recovered,
+            "unrecovered": stats.unrecovered,
+            "closed_slow": stats.closed[SLOW.code],
+            "opened": stats.opened.total(),
         }
 
     def _totals(self) -> Totals:
         stats, own = self._hub.stats, self._reporter
         return Totals(
-            at_s=self._clock.monotonic(),
-            publications=max(0, stats.publications - own.publications),
+            at_s=self.clock.monotonic(),
+            publications=stats.publications - stats.accepted[REPORTS],
             deliveries=max(0, stats.deliveries - own.deliveries),
             signals=max(0, stats.signals - own.signals),
             merged=stats.merged,
             skipped=stats.skipped,
         )
-
-
-def _rates(before: Totals, now: Totals) -> dict[str, JSON]:
-    passed_s = max(now.at_s - before.at_s, 1e-3)
-
-    def rate(first: int, last: int) -> float:
-        return round(max(0, last - first) / passed_s, 1)
-
-    return {
-        "publications_per_s": rate(before.publications, now.publications),
-        "deliveries_per_s": rate(before.deliveries, now.deliveries),
-        "signals_per_s": rate(before.signals, now.signals),
-        "merged_per_s": rate(before.merged, now.merged),
-        "skipped_per_s": rate(before.skipped, now.skipped),
-    }
 
 
 async def seconds(clock: Clock, sleep: Sleep) -> AsyncIterator[float]:

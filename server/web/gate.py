@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
+from ..addresses import normal_origin
 from ..errors import Refusal
 from ..keys import IDENTIFY, PRINCIPAL, SETTINGS
-from ..settings import ANY_HOST, normal_origin
+from ..settings import ANY_HOST
 from .headers import secure
 from .identity import VISITOR, Visitor, fresh_guest, known_guest
 

@@ -40,18 +40,25 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
-    """`/readyz`: 200 when the store answers, else 503; 503 also while stopping."""
-    if request.app[STOPPING].is_set() or request.app[HUB].stopping:
-        return web.Response(status=503, text="stopping\n")
+    """`/readyz`: 200 when it serves whole, else 503 and why, a line for each reason."""
+    hub = request.app[HUB]
+    if request.app[STOPPING].is_set() or hub.stopping:
+        return _not_ready("stopping")
+    if hub.faults:
+        return _not_ready(*hub.faults)
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
             await request.app[CHAT_ROWS].rooms(1)
     except TimeoutError:
-        return web.Response(status=503, text="the store does not answer\n")
+        return _not_ready("the store does not answer")
     except Exception:
         logger.exception("the store cannot be read")
-        return web.Response(status=503, text="the store cannot be read\n")
+        return _not_ready("the store cannot be read")
     return web.Response(text="ready\n")
+
+
+def _not_ready(*reasons: str) -> web.Response:
+    return web.Response(status=503, text="".join(f"{each}\n" for each in reasons))
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:

@@ -39,7 +39,23 @@ def _waiting_bytes(hub: Hub) -> int:
     return sum(session.outbox.waiting_bytes for session in hub.sessions.values())
 
 
+def _up(hub: Hub) -> Mapping[str, int]:
+    cut_off = hub.backplane.fault is not None
+    return {"backplane": int(not cut_off), "store": int(len(hub.faults) == cut_off)}
+
+
 COUNTED: Final = (
+    Counted(
+        "hubbub_up",
+        "Whether a part that this node needs answers: 1 or 0.",
+        _up,
+        "part",
+    ),
+    Counted(
+        "hubbub_nodes",
+        "Nodes that live, as this one sees it; itself included.",
+        lambda hub: len(hub.backplane.nodes()),
+    ),
     Counted(
         "hubbub_sessions",
         "Open sessions.",
@@ -118,6 +134,16 @@ COUNTED: Final = (
         "hubbub_gaps_healed_total",
         "Publications read from the log because the backplane lost them.",
         lambda hub: hub.stats.healed,
+    ),
+    Counted(
+        "hubbub_broadcasts_dropped_total",
+        "Broadcasts dropped because too many waited in a channel of this node.",
+        lambda hub: hub.stats.overflowed,
+    ),
+    Counted(
+        "hubbub_streams_ended_total",
+        "Streams ended because the log had lost what was delivered of them.",
+        lambda hub: hub.stats.renewed,
     ),
     Counted("hubbub_commits_total", "Transactions.", lambda hub: hub.stats.commits),
     Counted(

@@ -43,7 +43,8 @@ async def note(request: web.Request) -> web.StreamResponse:
     """`/notes/{name}`; its editor makes a style element by the response's nonce."""
     name = _name(request)
     nonce = secrets.token_urlsafe(NONCE_BYTES)
-    durable = request.app[SETTINGS].data_dir is not None
+    settings = request.app[SETTINGS]
+    durable = settings.data_dir is not None or settings.database_url is not None
     words = {"title": name, "note": name, "style_nonce": nonce, "durable": durable}
     response = _page(request, "notes", words)
     response.headers[POLICY] = policy(request.headers[hdrs.HOST], nonce)

@@ -56,8 +56,8 @@ const browserClock = () => ({
 /**
  * One socket to a Hubbub server, that comes back by itself, and its subscriptions.
  *
- * Events: `state` with {state, latencyMs, retryInS, code, reason}, on each change and
- * each new latency; `frame` with {dir, text, size, at}, each frame as it came or went.
+ * Events: `state` with {state, paused, latencyMs, retryInS, code, reason}, on each change
+ * and each new latency; `frame` with {dir, text, size, at}, each frame as it came or went.
  * No promise of a Hubbub that rejects unheard troubles the page.
  */
 export class Hubbub extends EventTarget {
@@ -71,6 +71,7 @@ export class Hubbub extends EventTarget {
   /** @type {Map<string, Subscription>} */
   #subscriptions = new Map();
   #framesAreWatched = false;
+  #paused = false;
 
   /** @param {Partial<Settings & import("./timer.js").Clock>} options */
   constructor({ url = defaultUrl(), minDelayMs = 500, maxDelayMs = 20000,
@@ -94,11 +95,17 @@ export class Hubbub extends EventTarget {
     this.#heartbeat = new Heartbeat({ ...shared, intervalMs: pingIntervalMs,
       onLatency: () => this.#tell() });
     this.#unacknowledged = new Unacknowledged({ ...shared,
-      isLive: () => this.state === "live", newBackoff: this.#newBackoff });
+      isLive: () => this.state === "live", isPaused: () => this.#paused,
+      newBackoff: this.#newBackoff });
   }
 
   get state() {
     return this.#connection.state;
+  }
+
+  /** Connected, but the server can neither pass anything on nor keep it at present. */
+  get paused() {
+    return this.#paused;
   }
 
   /** How long the last ping took; null while it is not known. */
@@ -220,7 +227,18 @@ export class Hubbub extends EventTarget {
     this.#unacknowledged.resume();
   }
 
+  /** @param {import("./wire.js").StatusFrame} frame */
+  #stand({ live }) {
+    this.#paused = !live;
+    if (live) {
+      for (const subscription of this.#subscriptions.values()) subscription.retryNow();
+      this.#unacknowledged.resume();
+    }
+    this.#tell();
+  }
+
   #lost() {
+    this.#paused = false;
     this.#heartbeat.stop();
     for (const subscription of this.#subscriptions.values()) subscription.pause();
     this.#unacknowledged.pause(this.#connection.code);
@@ -257,6 +275,7 @@ export class Hubbub extends EventTarget {
       const frame = JSON.parse(text);
       if (frame.type === "reply") this.#commands.answer(frame);
       else if (frame.type === "error" && frame.id) this.#commands.answer(frame);
+      else if (frame.type === "status") this.#stand(frame);
       else this.#subscriptions.get(frame.channel)?.receive(frame);
     } catch (error) {
       reportError(error);
@@ -274,7 +293,8 @@ export class Hubbub extends EventTarget {
   #tell() {
     const { state, code, reason } = this.#connection;
     const retryInS = this.retryInMs === null ? null : Math.ceil(this.retryInMs / 1000);
-    const detail = { state, latencyMs: this.latencyMs, retryInS, code, reason };
+    const detail = { state, paused: this.#paused, latencyMs: this.latencyMs, retryInS,
+      code, reason };
     this.dispatchEvent(new CustomEvent("state", { detail }));
   }
 }

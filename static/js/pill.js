@@ -8,6 +8,7 @@ import { announce } from "./announce.js";
  * @typedef {object} Connection
  * @property {"live" | "connecting" | "reconnecting" | "offline" | "closed"} state
  *   `closed`, for good, looks like `offline`
+ * @property {boolean} [paused] live, but the server can pass nothing on
  * @property {number | null} [latencyMs] of a live connection; null while unknown
  * @property {number | null} [retryInS] until the next try; the pill counts it down
  * @property {boolean} [canRetry] shows `retry`; by default only while reconnecting
@@ -17,11 +18,13 @@ import { announce } from "./announce.js";
 
 const WORDS = {
   live: "Live",
+  paused: "Paused",
   connecting: "Connecting",
   reconnecting: "Reconnecting",
   offline: "Offline",
   closed: "Offline",
 };
+const PAUSED = "The server is cut off at present. What you send is kept here, and sent then.";
 const TICK_MS = 250;
 
 /** Tells the truth about the connection in the one place where each page has it. */
@@ -33,7 +36,7 @@ export class ConnectionPill {
   #word;
   #more;
   #again;
-  /** @type {Connection["state"] | null} */
+  /** @type {keyof typeof WORDS | null} */
   #state = null;
   #retryAt = 0;
   /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -61,9 +64,11 @@ export class ConnectionPill {
   }
 
   /** @param {Connection} connection */
-  set({ state, latencyMs, retryInS, canRetry = state === "reconnecting" }) {
+  set({ state: said, paused, latencyMs, retryInS, canRetry = said === "reconnecting" }) {
+    const state = said === "live" && paused ? "paused" : said;
     clearInterval(this.#timer);
     this.#root.dataset.state = state === "closed" ? "offline" : state;
+    this.#root.title = state === "paused" ? PAUSED : "";
     this.#word.textContent = WORDS[state];
     this.#again.hidden = !canRetry;
     if (state === "reconnecting" && typeof retryInS === "number") {
@@ -92,7 +97,7 @@ export class ConnectionPill {
     if (rest <= 0) clearInterval(this.#timer);
   }
 
-  /** A page that just opens need not say so. @param {Connection["state"]} state */
+  /** A page that just opens need not say so. @param {keyof typeof WORDS} state */
   #tell(state) {
     if (this.#state !== null && this.#state !== state) announce(`Connection: ${WORDS[state]}`);
     this.#state = state;

@@ -92,6 +92,11 @@ export class Subscription {
     });
   }
 
+  /** For the hub: what was refused may be granted now. */
+  retryNow() {
+    if (this.#retry.leftMs !== null) this.join();
+  }
+
   /** For the hub: the connection is gone. */
   pause() {
     this.#retry.stop();

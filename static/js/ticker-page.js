@@ -37,7 +37,8 @@ for (const input of radios()) {
   input.addEventListener("change", () => useInterval(readInterval(input.value)));
 }
 document.addEventListener("keydown", shortcut);
-hub.addEventListener("state", () => freshness.connected(hub.state === "live"));
+hub.addEventListener("state", () =>
+  freshness.connected(hub.state === "live" && !hub.paused));
 mountPill().follow(hub);
 hub.subscribe("ticker:market", {
   onReply: (reply) => begin(reply.state),

@@ -35,6 +35,7 @@ export class Unacknowledged {
    * @param {object} options
    * @param {import("./commands.js").Commands["ask"]} options.ask
    * @param {() => boolean} options.isLive
+   * @param {() => boolean} options.isPaused  then a temporary refusal is no last word
    * @param {() => void} options.onDead  the server did not answer in time
    * @param {() => Backoff} options.newBackoff
    * @param {import("./timer.js").Clock} options.clock
@@ -62,8 +63,12 @@ export class Unacknowledged {
     });
   }
 
-  /** The connection is there: sends what waits, each channel's first. */
+  /** What waits may be taken now: sends each channel's first, with all its tries. */
   resume() {
+    for (const { retry, backoff } of this.#entries) {
+      retry.stop();
+      backoff.reset();
+    }
     const channels = new Set([...this.#entries].map(({ command }) => command.channel));
     for (const channel of channels) this.#sendFirst(channel);
   }
@@ -116,7 +121,8 @@ export class Unacknowledged {
     if (error.code === HubbubError.DISCONNECTED) return;
     if (error.code === HubbubError.TIMEOUT) return this.#options.onDead();
     entry.asked = false;
-    if (error.temporary && entry.backoff.tries < MAX_TRIES - 1) {
+    const again = this.#options.isPaused() || entry.backoff.tries < MAX_TRIES - 1;
+    if (error.temporary && again) {
       entry.retry.start(entry.backoff.next(), () => this.#send(entry));
     } else {
       this.#settle(entry, () => entry.reject(error));

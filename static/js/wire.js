@@ -14,6 +14,7 @@
  *   temporary: boolean, channel?: string, key?: string}} ErrorFrame
  * @typedef {EventFrame | PresenceFrame | GapFrame | ResetFrame
  *   | ErrorFrame} ChannelFrame
+ * @typedef {{type: "status", live: boolean}} StatusFrame
  *
  * @typedef {{type: "reply", id?: number, channel: string, position: string,
  *   durable: boolean, key?: string, recovered?: boolean, publications: Publication[],

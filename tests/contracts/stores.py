@@ -69,13 +69,19 @@ class RecallStore:
 
 @asynccontextmanager
 async def open_store(
-    which: str, path: Path, clock: ManualClock
+    which: str, path: Path, clock: ManualClock, url: str = ""
 ) -> AsyncIterator[Store]:
-    """Open the store that is meant by its name, without bounds of size or age."""
+    """Open the store that is meant by its name, without bounds of size or age.
+
+    `url` is where "postgres" is.
+    """
     if which == "memory":
         bounds = Bounds(size=100_000, age_s=math.inf, max_bytes=10**9)
         epochs = iter(f"epoch{count}" for count in range(100_000))
         yield MemoryStore(clock, lambda: next(epochs), lambda _: bounds)
+    elif which == "postgres":
+        async with SqlStore.open_shared(url, clock, alone=True) as store:
+            yield store
     else:
         with DataDirectory.open(path / "data") as directory:
             async with SqlStore.open(directory, clock) as store:

@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from server.model import JSON
 
 
-@pytest.fixture(params=["memory", "sql", "recall"])
+@pytest.fixture(params=["memory", "sql", "recall", "postgres"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """Open each kind of store in its turn."""
-    async with open_store(request.param, tmp_path, ManualClock()) as opened:
+    on_server = request.param == "postgres"
+    url = request.getfixturevalue("empty_url") if on_server else ""
+    async with open_store(request.param, tmp_path, ManualClock(), url) as opened:
         yield opened
 
 
@@ -379,3 +381,93 @@ async def test_dropping_or_remembering_breaks_nothing(log: Log) -> None:
     assert (top == at) is log.durable, "only a durable stream outlives a drop"
     (after,) = await keep(log, say("x"))
     assert after == Position(top.epoch, top.offset + 1)
+
+
+async def test_tops_are_told_together(log: Log) -> None:
+    """Each is what `top` says of it, also of a channel that nobody wrote to."""
+    positions = [
+        *await fill(log, 3),
+        *await fill(log, 1, channel="chat:other"),
+    ]
+    names = [ROOM, "chat:unwritten", "chat:other"]
+    tops = await log.tops(names)
+    assert dict(tops) == {name: await log.top(name) for name in names}
+    assert (tops[ROOM], tops["chat:other"]) == (positions[2], positions[3])
+    assert tops["chat:unwritten"].offset == 0
+    assert len({at.epoch for at in tops.values()}) == len(names)
+
+
+async def test_tops_of_many_are_told_together(log: Log) -> None:
+    """More than one statement takes; and of none, which asks all the same."""
+    (at,) = await keep(log, say("x", channel="open:c700"))
+    tops = await log.tops([f"open:c{number}" for number in range(1_100)])
+    assert len(tops) == 1_100
+    assert tops["open:c700"] == at
+    assert await log.tops([]) == {}
+
+
+async def test_a_renewed_stream_ends_the_old_one(log: Log) -> None:
+    """Every position of the old one is unrecoverable; the new one goes on."""
+    old = [Position((await log.top(ROOM)).epoch, 0), *await fill(log, 3)]
+    top = await log.renew(ROOM, old[0].epoch)
+    assert top.epoch != old[0].epoch
+    assert await log.top(ROOM) == top
+    for at in old:
+        with pytest.raises(Unrecoverable):
+            await log.read(ROOM, at, 10)
+    (following,) = await keep(log, say("x"))
+    assert following == Position(top.epoch, top.offset + 1)
+    found = await log.read(ROOM, top, 10)
+    assert [each.content for each in found.publications] == ["x"]
+
+
+async def test_a_stream_is_renewed_once(log: Log) -> None:
+    """Whoever comes later with the same evidence changes nothing."""
+    await fill(log, 2)
+    ended = (await log.top(ROOM)).epoch
+    renewed = await log.renew(ROOM, ended)
+    (at,) = await keep(log, say("x"))
+    for epoch in (ended, "forged"):
+        assert await log.renew(ROOM, epoch) == at
+    assert at.epoch == renewed.epoch
+
+
+async def test_an_unwritten_stream_can_be_renewed(log: Log) -> None:
+    """Its first message is in the new one."""
+    blank = await log.top(ROOM)
+    renewed = await log.renew(ROOM, blank.epoch)
+    assert renewed.offset == 0
+    assert renewed.epoch != blank.epoch
+    assert await log.top(ROOM) == renewed
+    assert await keep(log, say("x")) == [Position(renewed.epoch, 1)]
+
+
+async def test_renewing_keeps_what_a_durable_log_holds(log: Log) -> None:
+    """Publications, keys and snapshot stay, at their offsets in the new stream."""
+    positions = await keep(log, say(1), say(2, key="k"), say(3))
+    await log.snapshot(ROOM, positions[0], b"one")
+    top = await log.renew(ROOM, positions[0].epoch)
+    if not log.durable:
+        assert top.offset == 0, "a memory log forgets the stream"
+        return
+    assert top.offset == 3
+    page = await log.page(ROOM, None, 10)
+    assert [each.position for each in page.publications] == [
+        Position(top.epoch, 2),
+        Position(top.epoch, 3),
+    ]
+    after = Position(top.epoch, 1)
+    assert await log.latest_snapshot(ROOM) == Snapshot(after, b"one")
+    assert (await log.read(ROOM, after, 10)).publications == page.publications
+    assert await log.append([say(4, key="k")]) == [Duplicate(Position(top.epoch, 2))]
+
+
+async def test_text_from_people_holds_anything(log: Log) -> None:
+    """A name may hold what not every database's text can; nothing fails for it."""
+    author = Principal("u_\0", "A\0nn")
+    touched = RoomTouched(ROOM, "lobby", "a\0b", author.name, 1)
+    (at,) = await keep(log, say("x", author=author, key="k", changes=(touched,)))
+    assert await log.append([say("x", author=author, key="k")]) == [Duplicate(at)]
+    (found,) = (await log.page(ROOM, None, 1)).publications
+    assert found.author is not None
+    assert found.author.name.replace("\N{REPLACEMENT CHARACTER}", "\0") == author.name

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from server.hub.ports import Change
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(params=["memory", "sql", "postgres"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """Open each kind of store in its turn."""
-    async with open_store(request.param, tmp_path, ManualClock()) as opened:
+    on_server = request.param == "postgres"
+    url = request.getfixturevalue("empty_url") if on_server else ""
+    async with open_store(request.param, tmp_path, ManualClock(), url) as opened:
         yield opened
 
 

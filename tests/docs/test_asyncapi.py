@@ -72,6 +72,8 @@ OUTBOUND: dict[str, model.Outbound] = {
     "leave": model.Left(LOBBY, ADA, 2),
     "gap": model.Gap("ticker:market", 0, 812),
     "reset": model.Reset("open:lab", at(0, "Zq81xxAa")),
+    "cut off": model.Standing(live=False),
+    "whole again": model.Standing(live=True),
     "pong": model.Done(None),
     "recovered": model.Subscribed(
         id=1,
@@ -223,7 +225,7 @@ def test_schemas_can_fail() -> None:
 def test_every_value_has_its_example() -> None:
     """Each command and each thing that a session can be told has an example."""
     told = {type(each).__name__ for each in OUTBOUND.values()}
-    every = [*re.findall(r"\w+", f"{model.Broadcast} {model.Reply}"), "Gap"]
+    every = [*re.findall(r"\w+", f"{model.Told} {model.Reply}"), "Gap", "Standing"]
 
     assert told == set(every)
     assert set(OUTBOUND) == {name for _, name in SENT_BY_SERVER}

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from server import Settings, add_hubbub, build_app, keys
+from server.errors import FORCED
 from server.model import SERVER
 from tests.docs.pages import PAGES, ROOT, blocks, examples, run
 
@@ -102,6 +103,9 @@ async def _embed(aiohttp_client: AiohttpClient) -> None:
 
         assert first == again
         orders = [(await ws.receive_json())["data"] for _ in range(2)]
+        await client.post("/sign-out", headers=ada)
+        assert (await ws.receive()).type is aiohttp.WSMsgType.CLOSE
+        assert ws.close_code == FORCED.code
     assert orders == [{"order": "17"}, {"order": "18"}] == example.seen
 
 

@@ -13,7 +13,10 @@ from server.hub.kind import Kind, Policy
 from tests.docs.pages import ROOT, anchors
 
 REFERENCE = ROOT / "docs" / "reference"
-HUB_METHODS = ("publish", "submit", "subscribe", "signal", "history", "presence")
+HUB_METHODS = (
+    *("publish", "submit", "subscribe", "signal", "history", "presence"),
+    "disconnect",
+)
 
 
 def rows(page: str, heading: str) -> dict[str, list[str]]:

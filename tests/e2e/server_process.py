@@ -30,19 +30,21 @@ def free_port() -> int:
 class ServerProcess:
     """`python -m server serve` on a port of its own; a context manager that starts it.
 
-    `data_dir` None keeps everything in memory. The port stays the same over restarts,
-    so that clients find their way back.
+    `data_dir` None keeps everything in memory, unless `flags` name a database. The port
+    stays the same over restarts, so that clients find their way back.
     """
 
     def __init__(self, data_dir: Path | None = None, *flags: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.ws_url = f"ws://127.0.0.1:{self.port}"
-        self._where = (
-            ["--memory"] if data_dir is None else ["--data-dir", str(data_dir)]
-        )
         self._flags = flags
-        self.durable = data_dir is not None
+        self._where: list[str] = []
+        if data_dir is not None:
+            self._where = ["--data-dir", str(data_dir)]
+        elif "--database-url" not in flags:
+            self._where = ["--memory"]
+        self.durable = self._where != ["--memory"]
         self._process: subprocess.Popen[str] | None = None
         self.log: list[str] = []
 

@@ -10,19 +10,32 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from msgspec import to_builtins
 from playwright.async_api import async_playwright, expect
 
 from server.app import build_app
+from server.backplanes.local import LocalBackplane
+from server.hub.ports import Node
+from server.keys import HUB
+from server.web import whole
 from server.web.assets import Assets
+from server.web.figures import Figures
+from server.web.whole import Card
 from tests.machine import CHROMIUM_FLAGS, chromium
 
-from .onlooker import PHONE, WITHIN_MS, Onlooker
+from .cluster import raise_cluster
+from .onlooker import DESKTOP, PHONE, WITHIN_MS, Onlooker
 from .server_process import ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from playwright.async_api import Browser
+
+    from server.hub.hub import Hub
+    from server.model import JSON
+    from tests.services.postgres import Postgres
+    from tests.services.redis import RedisServer
 
     Look = Callable[..., Awaitable[Onlooker]]
 
@@ -31,6 +44,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 COUNTS = """() => Object.fromEntries(
     [...document.querySelectorAll("[data-count]")].map((cell) =>
         [cell.dataset.count, Number(cell.textContent.replaceAll(",", ""))]))"""
+QUIET = Figures({"native": 1204}, 0, 0, 0, 0, 0, 0, 0, 0, {})
 KINDS = """() => [...document.querySelectorAll("#frames .frame")]
     .map((row) => row.dataset.kind)"""
 
@@ -292,6 +306,134 @@ async def test_a_phone_has_it_all_in_its_width(look: Look) -> None:
     await lab.press("flood")
     await lab.verdict()
     assert not await ada.overflows()
+
+
+@dataclass
+class Fleet:
+    """A server that believes in a second node."""
+
+    url: str
+    hub: Hub
+    alive: bool = True
+    beat: int = 0
+
+    def nodes(self) -> list[Node]:
+        """Return what lives; each call is another second of the second one."""
+        self.beat += 1
+        other = Card(self.beat, "far.example", 77, 5, "1", QUIET)
+        own = Node(self.hub.node, self.own)
+        return [own, Node("n_other123", to_builtins(other))] if self.alive else [own]
+
+    own: JSON = None
+
+    def describe(self, card: JSON) -> None:
+        """Take the first node's card."""
+        self.own = card
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def fleet(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fleet]:
+    """Start it; who has gone is forgotten soon."""
+    monkeypatch.setattr(whole, "GONE_S", 2.0)
+    app = build_app()
+    found = Fleet("", app[HUB])
+    monkeypatch.setattr(found.hub.backplane, "describe", found.describe)
+    monkeypatch.setattr(found.hub.backplane, "nodes", found.nodes)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        found.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield found
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+async def test_several_nodes_are_shown(
+    look: Look, fleet: Fleet, size: tuple[int, int]
+) -> None:
+    """Each with its part of the whole; who goes is called gone, then forgotten."""
+    ada = await look(url=fleet.url, size=size)
+    rows = ada.see("#nodes tr")
+    await expect(rows).to_have_count(2)
+    await expect(rows.first).to_contain_text("n_other1")
+    await expect(rows.first.locator(".node__host")).to_have_text("far.example:77")
+    await expect(rows.first.locator("td").first).to_have_text("1,204")
+    await expect(ada.see("#sessions-value")).to_have_text(re.compile(r"^1,20[5-9]$"))
+    await expect(ada.see("#nodes-meta")).to_have_text("2 live")
+    assert not await ada.overflows()
+    fleet.alive = False
+    await expect(rows.first).to_contain_text("gone", timeout=WITHIN_MS)
+    await expect(ada.see("#nodes-meta")).to_have_text("1 live")
+    await expect(ada.see("#nodes-tile")).to_be_hidden(timeout=WITHIN_MS)
+    await expect(ada.see("#sessions-value")).to_have_text(re.compile(r"^[1-9]$"))
+    await ada.page.close()
+
+
+async def test_a_node_alone_has_no_tile(look: Look) -> None:
+    """With one node the page is what it was."""
+    ada = await look()
+    await expect(ada.see("#board")).to_have_attribute("data-ready", "true")
+    await expect(ada.see("#nodes-tile")).to_be_hidden()
+
+
+async def test_an_outage_is_told(look: Look, fleet: Fleet) -> None:
+    """The pill says that it is paused, and live when that is over."""
+    ada = await look(url=fleet.url)
+    pill = ada.see("#connection")
+    await expect(pill).to_have_attribute("data-state", "live")
+    await expect(ada.see("#board")).to_have_attribute("data-ready", "true")
+    backplane = fleet.hub.backplane
+    assert isinstance(backplane, LocalBackplane)
+    backplane.fault = "cut off by the test"
+    fleet.hub.neighbours.cut_off(backplane.fault)
+    await expect(pill).to_have_attribute("data-state", "paused")
+    await expect(ada.see(".pill__word")).to_have_text("Paused")
+    backplane.fault = None
+    fleet.hub.neighbours.reunited()
+    await expect(pill).to_have_attribute("data-state", "live")
+    await ada.page.close()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+async def test_all_nodes_show_the_same_and_outlive_one(
+    look: Look, own_redis: RedisServer, postgres: Postgres
+) -> None:
+    """On real ones: sums, lines, faces; a node is killed, then Redis is."""
+    async with raise_cluster(own_redis, postgres) as cluster:
+        one, two, three = cluster.nodes
+        ada, bob = await look(url=one.url), await look(url=three.url)
+        for onlooker in (ada, bob):
+            await expect(onlooker.see("#nodes tr")).to_have_count(3, timeout=WITHIN_MS)
+            # Two sockets each.
+            sessions = onlooker.see("#sessions-value")
+            await expect(sessions).to_have_text("4", timeout=WITHIN_MS)
+        async with aiohttp.ClientSession() as guest:
+            room = f"{two.ws_url}/ws/chat/far-away?name=Zoe"
+            note = f"{two.ws_url}/ws/notes/welcome?format=json&name=Zoe"
+            async with guest.ws_connect(room) as chat, guest.ws_connect(note):
+                await chat.send_json({"type": "publish", "data": {"text": "hi"}})
+                for onlooker in (ada, bob):
+                    line = onlooker.see("#lines .line__text").first
+                    await expect(line).to_have_text("hi")
+                    face = onlooker.see('#work .avatar[aria-label="Zoe"]')
+                    await expect(face).to_be_visible()
+        # The first to start leads.
+        await ada.page.close()
+        one.kill()
+        gone = bob.see("#nodes .node--lost .badge")
+        await expect(gone).to_have_text("gone", timeout=2 * WITHIN_MS)
+        await expect(bob.see("#nodes tr")).to_have_count(2, timeout=2 * WITHIN_MS)
+        await expect(bob.see("#sessions-value")).to_have_text("2")
+        pill = bob.see("#connection")
+        own_redis.kill()
+        await expect(pill).to_have_attribute("data-state", "paused", timeout=WITHIN_MS)
+        own_redis.start()
+        await expect(pill).to_have_attribute("data-state", "live", timeout=WITHIN_MS)
+        await expect(bob.see("#nodes-meta")).to_have_text("2 live", timeout=WITHIN_MS)
+        await bob.page.close()
 
 
 @pytest.mark.long

@@ -67,6 +67,7 @@ const acts = {
   others: async ({ expected }) => {
     await until(() => JSON.stringify(names()) === JSON.stringify(expected));
   },
+  names: () => names(),
   closed: () => new Promise((resolve) => provider.once("closed", resolve)),
   offline: () => provider.disconnect(),
   online: () => provider.connect(),

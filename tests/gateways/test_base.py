@@ -348,7 +348,7 @@ async def test_a_dropped_connection_ends_the_session(
     await until(lambda: "open:a" in place.hub.channels)
     peer.close()
     await until(lambda: not place.hub.sessions, 20_000)
-    assert len(place.hub.channels["open:a"].presence) == 0
+    assert len(place.hub.channels["open:a"].roster.presence) == 0
 
 
 async def test_ten_thousand_mutated_frames_leave_a_neighbour_healthy(

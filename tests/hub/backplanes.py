@@ -4,32 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from server.backplanes.local import LocalBackplane
 from server.model import Publication
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from server.model import Broadcast, Signal
+    from server.model import Attendance, Signal
 
 
-class LossyBackplane:
-    """Delivers at once, but for what `loses` says, and nothing while `fault` is set."""
+class LossyBackplane(LocalBackplane):
+    """Delivers at once, but for what `loses` says, and nothing while `jam` is set."""
 
-    def __init__(self) -> None:
-        self._deliver: Callable[[Broadcast], None] = lambda _: None
+    def __init__(self, node: str = "n_only") -> None:
+        super().__init__(node)
         self.loses: Callable[[Publication], bool] = lambda _: False
-        self.fault: Exception | None = None
+        self.jam: Exception | None = None
         self.lost: list[Publication] = []
 
-    def attach(self, deliver: Callable[[Broadcast], None]) -> None:
-        """See `Backplane.attach`."""
-        self._deliver = deliver
-
-    def publish(self, broadcast: Publication | Signal) -> None:
+    def publish(self, broadcast: Publication | Signal | Attendance) -> None:
         """See `Backplane.publish`."""
-        if self.fault is not None:
-            raise self.fault
+        if self.jam is not None:
+            raise self.jam
         if isinstance(broadcast, Publication) and self.loses(broadcast):
             self.lost.append(broadcast)
         else:
-            self._deliver(broadcast)
+            super().publish(broadcast)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from server.hub.ports import Append, Log, Outcome, Slice, Snapshot
     from server.model import Position, Publication
@@ -27,6 +27,7 @@ class FaultyLog:
         """How many appends each transaction had."""
         self.reads = 0
         self.durable = False
+        self.carries = False
 
     async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
         """See `Log.append`."""
@@ -56,6 +57,15 @@ class FaultyLog:
         """See `Log.page`."""
         await self._reading()
         return await self._log.page(channel, before, limit)
+
+    async def tops(self, channels: Sequence[str]) -> Mapping[str, Position]:
+        """See `Log.tops`."""
+        await self._reading()
+        return await self._log.tops(channels)
+
+    async def renew(self, channel: str, epoch: str) -> Position:
+        """See `Log.renew`."""
+        return await self._log.renew(channel, epoch)
 
     async def snapshot(self, channel: str, at: Position, state: bytes) -> None:
         """See `Log.snapshot`."""

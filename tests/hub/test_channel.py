@@ -8,6 +8,7 @@ import pytest
 
 from server.errors import TOO_MANY_REQUESTS, UNAVAILABLE, Refusal
 from server.hub import channel as channel_module
+from server.hub import healing
 from server.hub.flusher import SLICE_S
 from server.hub.presence import ANNOUNCED_MEMBERS
 from server.model import (
@@ -143,7 +144,7 @@ async def test_a_long_loss_is_read_in_pieces(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where one read does not bring it all."""
-    monkeypatch.setattr(channel_module, "HEAL_LIMIT", 7)
+    monkeypatch.setattr(healing, "HEAL_LIMIT", 7)
     guest = await joined(stage)
     stage.backplane.loses = lambda publication: publication.content != 30
     for number in range(1, 31):
@@ -339,6 +340,7 @@ async def test_crowds_are_only_counted(stage: Stage) -> None:
         guest = stage.guest(Principal(f"g_{number}", "x"))
         await guest.join()
         crowd.append(guest)
+    await until(lambda: len(watcher.wire.told_of(Joined)) == ANNOUNCED_MEMBERS)
     for guest in crowd:
         guest.session.gone()
     await until(

@@ -238,10 +238,10 @@ async def test_a_backplane_that_is_away_loses_no_publication(stage: Stage) -> No
     """It is acknowledged, because it is kept; the next one brings it along."""
     guest = stage.guest()
     await guest.join()
-    stage.backplane.fault = Refusal(UNAVAILABLE)
+    stage.backplane.jam = Refusal(UNAVAILABLE)
     assert await stage.hub.publish(ROOM, 1) is not None
     stage.hub.send_signal(Signal(ROOM, "hint", 1, None, 0))
-    stage.backplane.fault = None
+    stage.backplane.jam = None
     await stage.hub.publish(ROOM, 2)
     await until(lambda: len(guest.wire.told_of(Publication)) == 2)
     assert [each.content for each in guest.wire.told_of(Publication)] == [1, 2]

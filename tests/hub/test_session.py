@@ -250,7 +250,7 @@ async def test_gone_twice_is_gone_once(stage: Stage) -> None:
     await turns(2)
     assert stage.hub.sessions == {}
     assert stage.hub.stats.sessions["test"] == 0
-    assert len(stage.hub.channels[ROOM].presence) == 0
+    assert len(stage.hub.channels[ROOM].roster.presence) == 0
     assert guest.wire.closed_with == []
     assert stage.hub.stats.closed == {}
 

@@ -161,6 +161,11 @@ export class World {
     this.socket.deliver({ type: "error", id: command.id, code, message, temporary });
   }
 
+  /** Says that the server is whole, or is not. @param {boolean} live */
+  stand(live) {
+    this.socket.deliver({ type: "status", live });
+  }
+
   /**
    * Answers the newest subscribe command.
    * @param {string} position

@@ -286,3 +286,18 @@ async def test_live_is_told_when_the_subscriptions_are_sent(tab: Tab) -> None:
         world.connect();
         return world.sent().map(({ type }) => type);
     """) == ["subscribe", "publish"]
+
+
+async def test_tells_that_the_server_is_cut_off(tab: Tab) -> None:
+    """It is live, and paused, until it hears otherwise or comes by a new connection."""
+    assert await tab.run("""
+        world.connect();
+        world.stand(false);
+        const told = [hub.state, hub.paused, world.states.at(-1).paused];
+        world.stand(true);
+        told.push(hub.paused, world.states.at(-1).paused);
+        world.stand(false);
+        world.socket.drop();
+        told.push(hub.paused, world.states.at(-1).paused);
+        return told;
+    """) == ["live", True, True, False, False, False, False]

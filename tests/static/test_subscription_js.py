@@ -405,3 +405,18 @@ async def test_closing_and_connecting_again_resumes(tab: Tab) -> None:
         world.connect();
         return [world.last().since, world.sockets.length];
     """) == ["ep.3", 2]
+
+
+async def test_what_was_refused_is_asked_for_when_the_server_is_whole(tab: Tab) -> None:
+    """Its next try is not waited for; who is in already does not join anew."""
+    assert await tab.run("""
+        world.connect();
+        world.subscribe("open:a");
+        world.joined("ep.0");
+        world.subscribe("open:b");
+        world.refuse(world.last(), 108, true);
+        const before = world.sent("subscribe").length;
+        world.stand(true);
+        clock.advance(5000);
+        return [before, ...world.sent("subscribe").map(({ channel }) => channel)];
+    """) == [2, "open:a", "open:b", "open:b"]

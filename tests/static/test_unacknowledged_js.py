@@ -184,6 +184,44 @@ async def test_a_new_publication_does_not_hurry_the_one_before_it(tab: Tab) -> N
     """) == [1, "key-1", "key-1"]
 
 
+async def test_while_the_server_is_cut_off_nothing_is_given_up(tab: Tab) -> None:
+    """It is tried again for as long as that lasts, and at once when it is over."""
+    assert await tab.run("""
+        world.chance = 1;
+        world.connect();
+        const first = hub.publish("open:a", 1);
+        hub.publish("open:a", 2);
+        const sent = () => world.sent("publish").length;
+        const refuse = (times) => {
+          for (let n = 0; n < times; n += 1) {
+            world.refuse(world.last(), 108, true);
+            for (const before = sent(); sent() === before;) clock.advance(100);
+          }
+        };
+        world.stand(false);
+        refuse(9);
+        world.refuse(world.last(), 108, true);
+        const before = [sent(), await soFar(first)];
+        world.stand(true);
+        before.push(sent());
+        refuse(4);
+        world.acknowledge("open:a", "ep.1");
+        const keys = world.sent("publish").map(({ key }) => key);
+        return [...before, (await first).position, [...new Set(keys)]];
+    """) == [10, "waits", 11, "ep.1", ["key-1", "key-2"]]
+
+
+async def test_what_cannot_be_taken_ever_is_refused_while_cut_off_too(tab: Tab) -> None:
+    """Only a temporary refusal waits for better times."""
+    assert await tab.run("""
+        world.connect();
+        const published = hub.publish("open:a", 1);
+        world.stand(false);
+        world.refuse(world.last(), 103);
+        return [(await outcome(published)).error.code];
+    """) == [103]
+
+
 async def test_a_publication_that_waits_for_its_next_try_survives_a_reconnect(
     tab: Tab,
 ) -> None:

@@ -15,11 +15,10 @@ from server.model import Position
 from server.stores.memory import (
     LOOKS,
     MAX_BLANKS,
-    MemoryChatRows,
     MemoryLog,
-    MemoryNoteRows,
     MemoryStore,
 )
+from server.stores.memory_rows import MemoryChatRows, MemoryNoteRows
 from server.stores.ring import ENTRY_BYTES, Bounds
 from tests.clocks import ManualClock
 from tests.contracts.stores import ROOM, fill, keep, offsets, say

@@ -16,6 +16,7 @@ from server.runtime.clock import random_id
 from server.stores.memory import MemoryStore
 from server.web.activity import LINES, Activity
 from tests.clocks import ManualClock
+from tests.hub.nodes import raise_nodes
 
 ADA = Principal("g_ada", "Ada")
 BOB = Principal("g_bob", "Bob")
@@ -82,6 +83,13 @@ def texts(found: dict[str, JSON]) -> list[tuple[JSON, JSON]]:
     lines = found["lines"]
     assert isinstance(lines, list)
     return [(line["room"], line["text"]) for line in lines]
+
+
+def people(found: dict[str, JSON]) -> list[JSON]:
+    """Return who is in each note."""
+    notes = found["notes"]
+    assert isinstance(notes, list)
+    return [note["people"] for note in notes]
 
 
 async def test_the_newest_lines_of_all_rooms(house: House) -> None:
@@ -162,9 +170,55 @@ async def test_notes_that_somebody_has_open_come_first(house: House) -> None:
         "people": [],
     }
     house.rows.read.clear()
-    house.hub.channels["notes:old"].presence.add(BOB, "c_1")
+    house.hub.channels["notes:old"].roster.presence.add(BOB, "c_1")
     then = (await house.news())["notes"]
     assert isinstance(then, list)
     assert [note["name"] for note in then] == ["old", "new"]
     assert then[0]["people"] == [{"id": "g_bob", "name": "Bob"}]
     assert house.rows.read == []
+
+
+async def test_what_other_nodes_do_is_seen() -> None:
+    """Their lines and the people in their notes, within two looks; both ways."""
+    async with raise_nodes(2, "chat", "notes") as (one, two):
+        rows = Rows(found_notes=[NoteRow("plan", "Plan", 0, 9, "Bob", 1)])
+        activity = Activity(one.hub, rows, rows)
+        first = await activity.news()
+        assert isinstance(first, dict)
+        assert first["lines"] == []
+        await two.hub.publish("chat:far", {"text": "hi"}, who=BOB)
+        rows.found_rooms = [RoomRow("far", 0, "hi", "Bob", 1, 1)]
+        bob = two.guest(BOB)
+        await bob.join("notes:plan")
+        then = await activity.news() or await activity.news()
+        assert isinstance(then, dict)
+        assert texts(then) == [("far", "hi")]
+        assert people(then) == [[{"id": "g_bob", "name": "Bob"}]]
+        assert "notes:plan" not in one.hub.channels
+        two.backplane.network.kill("n_2")
+        at_last = await activity.news()
+        assert isinstance(at_last, dict)
+        assert people(at_last) == [[]]
+
+
+async def test_rows_are_read_every_other_second_where_others_may_write() -> None:
+    """Not more often, while nothing is kept here."""
+    async with raise_nodes(2, "chat", "notes") as (one, _):
+        rows = Rows()
+        activity = Activity(one.hub, rows, rows)
+        for _look in range(5):
+            await activity.news()
+        assert rows.read == ["rooms", "notes"] * 3
+
+
+async def test_faces_do_not_depend_on_who_answers_first() -> None:
+    """Whom two nodes have is told in one order, everybody once."""
+    async with raise_nodes(3, "chat", "notes") as (one, two, three):
+        rows = Rows(found_notes=[NoteRow("plan", "Plan", 0, 9, "Bob", 1)])
+        for node, who in ((two, BOB), (three, ADA), (three, BOB)):
+            await node.guest(who).join("notes:plan")
+        found = await Activity(one.hub, rows, rows).news()
+        assert isinstance(found, dict)
+        assert people(found) == [
+            [{"id": "g_ada", "name": "Ada"}, {"id": "g_bob", "name": "Bob"}]
+        ]

@@ -11,16 +11,19 @@ from server.errors import Disconnect
 from server.hub.hub import Hub
 from server.hub.kind import Keep, Policy
 from server.kinds.open import OpenKind
-from server.model import Outbound, Principal, Publication, Signal, Subscribe
+from server.model import Fence, Outbound, Principal, Publication, Signal, Subscribe
 from server.runtime.clock import random_id
 from server.stores.memory import MemoryStore
-from server.web.figures import STATS, Meter, Reporter, seconds
+from server.web.figures import ACTIVITY, STATS, Meter, Reporter, seconds
 from tests.clocks import ManualClock
+from tests.hub.nodes import raise_nodes
+from tests.looptime import turns
 
 if TYPE_CHECKING:
     from server.hub.session import Session
 
 ADA = Principal("g_ada", "Ada")
+FENCE = Fence("dashboard", 1)
 
 
 class Words:
@@ -94,13 +97,13 @@ async def test_rates_go_by_the_time_that_passed(hub: Hub, clock: ManualClock) ->
         await hub.publish("open:x", 1)
     clock.advance(2)
     figures = meter.read(0.0123)
-    assert figures["publications_per_s"] == 3.0
-    assert figures["deliveries_per_s"] == 6.0
-    assert figures["sessions"] == {"native": 2}
-    assert figures["channels"] == 1
-    assert figures["lag_ms"] == 12.3
+    assert figures.publications_per_s == 3.0
+    assert figures.deliveries_per_s == 6.0
+    assert figures.sessions == {"native": 2}
+    assert figures.channels == 1
+    assert figures.lag_ms == 12.3
     clock.advance(1)
-    assert meter.read(0)["publications_per_s"] == 0.0
+    assert meter.read(0).publications_per_s == 0.0
 
 
 async def test_looking_does_not_change_the_figures(
@@ -109,25 +112,65 @@ async def test_looking_does_not_change_the_figures(
     """What is told on the hub's own channels is in no rate and in no total."""
     reporter = Reporter(hub)
     meter = Meter(hub, clock, reporter)
+    for channel in (STATS, ACTIVITY):
+        hub.tasks.spawn(reporter.hear(channel), channel)
     for _ in range(3):
         await join(hub, STATS)
-    await join(hub, "hub:activity")
+    await join(hub, ACTIVITY)
     for _ in range(5):
-        await reporter.publish(STATS, {})
-        reporter.show("hub:activity", {})
-    assert (hub.stats.publications, hub.stats.signals, hub.stats.deliveries) == (
-        5,
-        5,
-        20,
-    )
+        await reporter.publish(STATS, {}, FENCE)
+        reporter.show(ACTIVITY, {})
+    stats = hub.stats
+    assert (stats.publications, stats.signals, stats.deliveries) == (5, 5, 20)
+    await turns(5)
     clock.advance(1)
     figures = meter.read(0)
-    assert figures["publications_per_s"] == 0
-    assert figures["deliveries_per_s"] == 0
-    assert figures["signals_per_s"] == 0
-    total = figures["total"]
-    assert isinstance(total, dict)
+    assert figures.publications_per_s == 0
+    assert figures.deliveries_per_s == 0
+    assert figures.signals_per_s == 0
+    total = figures.total
     assert (total["publications"], total["deliveries"], total["signals"]) == (0, 0, 0)
+
+
+async def test_reports_of_other_nodes_are_left_out_too(clock: ManualClock) -> None:
+    """Each node leaves out what they cost it, whoever sent them."""
+    async with raise_nodes(2, "hub") as (one, two):
+        reporters = [Reporter(each.hub) for each in (one, two)]
+        meter = Meter(two.hub, clock, reporters[1])
+        two.hub.tasks.spawn(reporters[1].hear(STATS), "hear")
+        await join(two.hub, STATS)
+        await join(two.hub, "open:x")
+        await reporters[0].publish(STATS, {}, FENCE)
+        await one.say(1, "open:x")
+        await turns(5)
+        assert two.hub.stats.deliveries == 2
+        clock.advance(1)
+        assert meter.read(0).deliveries_per_s == 1.0
+
+
+async def test_it_hears_on_when_the_stream_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A listener that was ended by that begins again."""
+    paused = asyncio.Event()
+
+    async def pause(_seconds: float) -> None:
+        paused.set()
+        await asyncio.sleep(0)
+
+    async with raise_nodes(1, "hub") as (one,):
+        monkeypatch.setattr(one.hub, "pause", pause)
+        reporter = Reporter(one.hub)
+        one.hub.tasks.spawn(reporter.hear(STATS), "hear")
+        await join(one.hub, STATS)
+        await turns(5)
+        await one.hub.new_epoch(STATS)
+        await paused.wait()
+        await turns(5)
+        before = reporter.deliveries
+        await reporter.publish(STATS, {}, FENCE)
+        await turns(5)
+        assert reporter.deliveries == before + 1
 
 
 async def test_what_waits_is_summed(hub: Hub, clock: ManualClock) -> None:
@@ -139,16 +182,17 @@ async def test_what_waits_is_summed(hub: Hub, clock: ManualClock) -> None:
     await hub.publish("open:x", 1)
     clock.advance(1)
     figures = meter.read(0)
-    assert figures["outbox_bytes"] == session.outbox.waiting_bytes > 0
+    assert figures.outbox_bytes == session.outbox.waiting_bytes > 0
 
 
 async def test_what_is_shown_last_waits_for_joiners(hub: Hub) -> None:
-    """A shown report is retained, and its channel is kept open for it."""
+    """A shown report is retained; who hears its channel keeps it open for that."""
     reporter = Reporter(hub)
-    await reporter.keep_open("hub:activity")
-    reporter.show("hub:activity", {"lines": []})
-    reporter.show("hub:activity", {"lines": ["new"]})
-    retained = hub.retained("hub:activity")
+    hub.tasks.spawn(reporter.hear(ACTIVITY), "hear")
+    await turns(5)
+    reporter.show(ACTIVITY, {"lines": []})
+    reporter.show(ACTIVITY, {"lines": ["new"]})
+    retained = hub.retained(ACTIVITY)
     assert [each.content for each in retained.values()] == [{"lines": ["new"]}]
 
 

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from server.backplanes.local import LocalBackplane
 from server.keys import HUB
 from server.web import health
 from server.web.lag import INTERVAL_S, LoopLag
+from server.web.metrics import COUNTED
+from tests.hub.nodes import raise_nodes
+from tests.looptime import until
 
 if TYPE_CHECKING:
     import pytest
@@ -50,6 +54,38 @@ async def test_a_store_that_hangs_is_not_ready(
     monkeypatch.setattr(rows, "rooms", hang)
     monkeypatch.setattr(health, "READ_TIMEOUT_S", 0.0)
     assert await status(client, "/readyz") == 503
+
+
+async def test_it_is_not_ready_while_it_is_cut_off(client: Client) -> None:
+    """It says why, a line for each reason, and which part it is."""
+    assert client.app is not None
+    hub = client.app[HUB]
+    assert isinstance(hub.backplane, LocalBackplane)
+    hub.backplane.fault = "no way to the other nodes"
+    async with client.get("/readyz") as answer:
+        assert (answer.status, await answer.text()) == (
+            503,
+            "no way to the other nodes\n",
+        )
+    assert await status(client, "/healthz") == 200
+    async with client.get("/metrics") as answer:
+        text = await answer.text()
+    assert 'hubbub_up{part="backplane"} 0.0' in text
+    assert 'hubbub_up{part="store"} 1.0' in text
+    assert "hubbub_nodes 1.0" in text
+
+
+async def test_which_part_does_not_answer_is_told_apart() -> None:
+    """A log that is away is not the backplane's fault."""
+    (up,) = [each for each in COUNTED if each.name == "hubbub_up"]
+    async with raise_nodes(1) as (node,):
+        assert up.read(node.hub) == {"backplane": 1, "store": 1}
+        node.log.read_fault = OSError("gone")
+        node.hub.watch.look()
+        await until(lambda: node.hub.faults)
+        assert up.read(node.hub) == {"backplane": 1, "store": 0}
+        node.backplane.fault = "cut off"
+        assert up.read(node.hub) == {"backplane": 0, "store": 0}
 
 
 async def test_it_is_not_ready_while_it_stops(client: Client) -> None:

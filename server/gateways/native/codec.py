@@ -32,6 +32,7 @@ from ...model import (
     Published,
     Reset,
     Signal,
+    Standing,
     Subscribe,
     Subscribed,
     Unsubscribe,
@@ -180,6 +181,8 @@ def _words(outbound: Outbound) -> Words | None:
                 "skipped": outbound.skipped,
                 "merged": outbound.merged,
             }
+        case Standing():
+            return {"type": "status", "live": outbound.live}
         case Reset():
             position = str(outbound.position)
             return {"type": "reset", "channel": outbound.channel, "position": position}

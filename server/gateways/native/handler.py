@@ -14,6 +14,7 @@ from ...errors import (
     BAD_REQUEST,
     DENIED,
     INVALID,
+    SERVER_ERROR,
     TOO_MANY_ERRORS,
     UNKNOWN_CHANNEL,
     Refusal,
@@ -59,12 +60,15 @@ class NativeReceiver:
         self._errors = 0
 
     async def on_open(self) -> None:
-        """Make the route's own subscription; refused, the session ends."""
+        """Make the route's own subscription; refused, the session ends.
+
+        It may come back where that may help.
+        """
         if self._first is None:
             return
-        await self.session.dispatch(self._first)
-        if self._first.channel not in self.session.subscriptions:
-            self.session.close(DENIED)
+        error = await self.session.dispatch(self._first)
+        if error is not None:
+            self.session.close(SERVER_ERROR if error.temporary else DENIED)
 
     async def on_text(self, frame: bytes) -> None:
         """Carry out one command."""

@@ -167,13 +167,12 @@ class YjsReceiver:
         known = self._hub.retained(self._channel).get(str(entry.client))
         if known is None or not isinstance(known.content, dict):
             return entry.state is not None
-        owner = self._hub.sessions.get(known.owner or "")
-        if owner is not None and owner.who.id != self.session.who.id:
+        if known.author is not None and known.author.id != self.session.who.id:
             return False
         clock = known.content.get("clock")
         if not isinstance(clock, int):
             return False
-        if entry.state is None and owner is self.session:
+        if entry.state is None and known.owner == self.session.id:
             return entry.clock >= clock
         return entry.clock > clock
 

@@ -8,6 +8,7 @@ spans without a trade have no bar.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from .bars import Bar, Interval, bar_of, join, widen
 from .ticks import Trade
@@ -39,6 +40,18 @@ class Candles:
         """Trades that came more than `LATE_MS` late and were left out."""
         self._closed_to_ms = 0
         self._series = {each: _Series(each, KEPT[each]) for each in Interval}
+
+    @classmethod
+    def resume(cls, symbol: str, closed_to_ms: int, bars: Iterable[Bar]) -> Candles:
+        """Go on from bars that were kept, oldest first within each interval.
+
+        `closed_to_ms` is the time of the newest `close_due`.
+        """
+        candles = cls(symbol)
+        candles._closed_to_ms = closed_to_ms
+        for bar in bars:
+            candles._series[bar.interval].bars.append(bar)
+        return candles
 
     def add(self, trade: Trade) -> list[Bar]:
         """Count a trade in, and return the bars it changed, shortest interval first.
@@ -94,6 +107,20 @@ class Candles:
             if before_ms is None or bar.start_ms < before_ms:
                 found.append(bar)
         return found[::-1]
+
+    def since(self, interval: Interval, start_ms: int) -> list[Bar]:
+        """Return the bars that start at `start_ms` or later, oldest first."""
+        found: list[Bar] = []
+        for bar in reversed(self._series[interval].bars):
+            if bar.start_ms < start_ms:
+                break
+            found.append(bar)
+        return found[::-1]
+
+    def oldest_ms(self, interval: Interval) -> int:
+        """Return the start of the oldest bar; 0 where there is none."""
+        bars = self._series[interval].bars
+        return bars[0].start_ms if bars else 0
 
     def _absorb(self, part: Bar) -> list[Bar]:
         length_ms = part.interval.ms

@@ -1,32 +1,26 @@
-"""The trading floor: the market together with what its readers look back on.
+"""The trading floor: what the readers of the market look back on.
 
-The market says what happens and forgets it; the floor keeps each symbol's newest quote,
-its candles, and whether it is halted. Pure, and moved on by `advance` alone.
+It keeps each symbol's newest quote, its candles, and whether it is halted. Pure, and
+moved on by the steps of the tape alone, so that it is the same on all nodes.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from .bars import Bar, Interval
 from .candles import Candles
-from .market import Market
 from .symbols import Symbol
+from .tape import Step
 from .ticks import Quote, Status, Tick, Trade
 
-STEP_MS = 1_000
-"""The longest single step; who is later than that takes several."""
-
-CATCH_UP_MS = 60_000
-"""Who is later than this leaves out the rest: its bars have a hole there."""
-
-TAPE_LENGTH = 50
+TRADES_TOLD = 50
 """The newest trades of a symbol that one telling keeps."""
 
-_Tape = partial(deque[Trade], maxlen=TAPE_LENGTH)
+_Trades = partial(deque[Trade], maxlen=TRADES_TOLD)
 
 
 @dataclass(slots=True)
@@ -34,7 +28,7 @@ class Moved:
     """What happened since it was last told, of each thing only what still matters.
 
     Quotes by symbol and open bars by (symbol, interval) are the newest; `trades` has
-    the newest `TAPE_LENGTH` of each symbol. Closed bars and statuses are all there, in
+    the newest `TRADES_TOLD` of each symbol. Closed bars and statuses are all there, in
     order.
     """
 
@@ -57,77 +51,63 @@ class Moved:
 
 
 class Floor:
-    """The market, its quotes, candles and halts."""
+    """The quotes, candles and halts of `symbols`; `now_ms` is the market's time.
 
-    def __init__(self, market: Market, symbols: Sequence[Symbol]) -> None:
-        """Take over a market that trades `symbols` and has no past."""
+    There must be a quote and a status of each symbol.
+    """
+
+    def __init__(
+        self,
+        symbols: Sequence[Symbol],
+        now_ms: int,
+        quotes: Iterable[Quote],
+        statuses: Iterable[Status],
+        candles: Iterable[Candles] = (),
+    ) -> None:
         self.symbols = {symbol.code: symbol for symbol in symbols}
+        self.now_ms = now_ms
         self.candles = {code: Candles(code) for code in self.symbols}
-        self._market = market
-        self._look()
+        self.candles |= {each.symbol: each for each in candles}
+        self._quotes = {quote.symbol: quote for quote in quotes}
+        self._statuses = {status.symbol: status for status in statuses}
 
-    @classmethod
-    def open(
-        cls, seed: str, now_ms: int, past_s: int, symbols: Sequence[Symbol]
-    ) -> Floor:
-        """Return a floor at `now_ms` with `past_s` seconds of history.
+    def take(self, step: Step, moved: Moved) -> None:
+        """Take the next step of the tape, and add what happened to `moved`.
 
-        A day of twenty symbols takes more than a second: not on a running event loop.
+        What is said of a symbol that is not traded here is left out.
         """
-        market = Market(seed, symbols, now_ms)
-        floor = cls(market, symbols)
-        past = market.backfill(past_s)
-        for bar in past.bars:
-            floor.candles[bar.symbol].take(bar)
-        for trade in past.trades:
-            floor.candles[trade.symbol].add(trade)
-        for candles in floor.candles.values():
-            candles.close_due(now_ms)
-        floor._look()
-        return floor
-
-    @property
-    def now_ms(self) -> int:
-        """The market's time, in milliseconds since 1970 UTC."""
-        return self._market.now_ms
-
-    def advance(self, to_ms: int, moved: Moved) -> bool:
-        """Take one step towards `to_ms`, add what happened to `moved`.
-
-        Return whether it has arrived; call it again until then. A time before `now_ms`
-        is one at which it has arrived already.
-        """
-        market = self._market
-        market.now_ms = max(market.now_ms, to_ms - CATCH_UP_MS)
-        step_ms = min(to_ms - market.now_ms, STEP_MS)
-        if step_ms > 0:
-            for tick in market.step(step_ms / 1_000):
+        for tick in step.ticks:
+            if tick.symbol in self.symbols:
                 self._take(tick, moved)
-            for candles in self.candles.values():
-                for bar in candles.close_due(market.now_ms):
-                    moved.note(bar)
-        return market.now_ms >= to_ms
+        self.now_ms = step.to_ms
+        for candles in self.candles.values():
+            for bar in candles.close_due(step.to_ms):
+                moved.note(bar)
 
     def quote(self, code: str) -> Quote:
         """Return a symbol's prices as they stand."""
         return self._quotes[code]
 
+    def quotes(self) -> list[Quote]:
+        """Return the prices of all symbols, in their order."""
+        return [self._quotes[code] for code in self.symbols]
+
     def status(self, code: str) -> Status:
         """Return whether a symbol trades."""
         return self._statuses[code]
+
+    def statuses(self) -> list[Status]:
+        """Return for all symbols whether they trade, in their order."""
+        return [self._statuses[code] for code in self.symbols]
 
     def bars(self, code: str, interval: Interval, limit: int) -> list[Bar]:
         """Return a symbol's newest bars, oldest first, the open one last."""
         return self.candles[code].bars(interval, limit)
 
-    def _look(self) -> None:
-        self._quotes = {quote.symbol: quote for quote in self._market.quotes()}
-        self._statuses = {status.symbol: status for status in self._market.statuses()}
-
     def _take(self, tick: Tick, moved: Moved) -> None:
         match tick:
             case Trade():
-                moved.trades.setdefault(tick.symbol, _Tape()).append(tick)
+                moved.trades.setdefault(tick.symbol, _Trades()).append(tick)
                 for bar in self.candles[tick.symbol].add(tick):
                     moved.note(bar)
             case Quote():

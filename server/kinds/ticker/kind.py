@@ -1,7 +1,8 @@
 """The ticker's rules: who may read what of the market, and what a joiner is told.
 
 `ticker:market` is the whole board in one subscription, `ticker:ACME` one symbol with
-its candles. Nobody but the feed speaks here.
+its candles. Nobody but the feed speaks here. All of it is made of `ticker:tape`, which
+only the nodes read.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from ...errors import PERMISSION_DENIED, UNAVAILABLE, UNKNOWN_CHANNEL, Refusal
 from ...hub.kind import Follows, Keep, Policy, Refused, Say, from_history
 from ...model import SERVER, Action, split_channel
 from . import shown
-from .feed import Feed, Sleep
-from .floor import Floor
+from .feed import REACH_S, Sleep
+from .follower import Follower
+from .leader import Leader
 from .symbols import CODE, SYMBOLS, Symbol
+from .tape import TAPE
+from .telling import Teller
 
 if TYPE_CHECKING:
     from ...hub.hub import Hub
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from ...hub.ports import Log
     from ...model import Event, Position, Principal, Publication, Since
     from ...runtime.clock import Clock
+    from .floor import Floor
 
 BOARD = "market"
 
@@ -47,7 +52,7 @@ class TickerKind:
     """
 
     policy = Policy(
-        keep=Keep.MEMORY, history_size=600, history_age_s=3_600.0, flush_interval_s=0.1
+        keep=Keep.SHARED, history_size=600, history_age_s=3_600.0, flush_interval_s=0.1
     )
 
     def __init__(
@@ -62,35 +67,43 @@ class TickerKind:
     ) -> None:
         self._clock = clock
         self._seed = seed
-        self._updates_hz = updates_hz
+        self._period_s = 1.0 / updates_hz
         self._past_s = past_s
-        self._symbols = symbols
         self._codes = frozenset(symbol.code for symbol in symbols)
         self._sleep = sleep
-        self.floor: Floor | None = None
-        """The market and its past; None before the opening."""
+        self._follower = Follower(clock, symbols, self._period_s)
         self._running = False
         self._wanted = asyncio.Event()
-        self._opened = asyncio.Event()
+
+    @property
+    def floor(self) -> Floor | None:
+        """The market as this node knows it, and its past; None before the opening."""
+        return self._follower.floor
 
     # The market
 
     async def run(self, hub: Hub) -> None:
-        """Open the market and feed its readers until cancelled."""
+        """Follow the market, and move it while this node leads, until cancelled."""
         self._running = True
+        teller = Teller(hub, self._clock, self._follower)
+        leader = Leader(
+            hub,
+            self._clock,
+            self._follower,
+            self._seed,
+            past_s=self._past_s,
+            period_s=self._period_s,
+            sleep=self._sleep,
+        )
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(OPENS_AFTER_S):
                     await self._wanted.wait()
-            now_ms = self._clock.now_ms()
-            self.floor = floor = await asyncio.to_thread(
-                Floor.open, self._seed, now_ms, self._past_s, self._symbols
-            )
-            self._opened.set()
-            await Feed(hub, self._clock, floor, self._updates_hz, self._sleep).run()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(teller.run(), name="market-follow")
+                group.create_task(leader.run(), name="market-lead")
         finally:
             self._running = False
-            self._opened.clear()
 
     def board(self) -> list[shown.Words]:
         """Return a row for each symbol, in their order; none before the opening."""
@@ -127,7 +140,9 @@ class TickerKind:
             raise Refusal(PERMISSION_DENIED)
 
     async def load(self, channel: str, log: Log) -> Position:
-        """See `Kind.load`."""
+        """See `Kind.load`; of the tape, bring the floor to its end."""
+        if channel == TAPE:
+            return await self._follower.load(log)
         return await log.top(channel)
 
     def accept(self, who: Principal, channel: str, event: Event) -> Accepted:
@@ -141,10 +156,14 @@ class TickerKind:
 
         Quotes and open bars have no position, so only the state can bring them up to
         date; with `recovered` it leaves out the closed bars. The position is read
-        before the state: what comes between is told twice, and replaces itself.
+        first, then the tape's end, then the floor when it has got there. A bar is
+        published after the strip that closed it, so the floor has all that stands up
+        to the position, on whichever node; what came since is told twice, and replaces
+        itself.
         """
-        floor = await self._open()
+        self._wanted.set()
         past = await from_history(self.policy, channel, since, log)
+        floor = await self._reach(log)
         name = split_channel(channel)[1]
         if name == BOARD:
             return replace(past, state=shown.of_market(floor))
@@ -152,20 +171,23 @@ class TickerKind:
         return replace(past, state=state)
 
     def fold(self, publication: Publication) -> Publication:
-        """Keep no state: the floor had it first."""
+        """Take a strip of the tape into the floor; of what came of it nothing is kept.
+
+        Closed bars and halts came by the tape before they came by themselves.
+        """
+        if publication.channel == TAPE:
+            self._follower.fold(publication)
         return publication
 
     def forget(self, channel: str) -> None:
-        """Keep no state."""
+        """Keep the floor: it is never ahead of the tape, and `load` goes on from it."""
 
-    async def _open(self) -> Floor:
-        """Return the floor once the market is open; raise `Refusal` if it is not."""
-        self._wanted.set()
+    async def _reach(self, log: Log) -> Floor:
+        """Return the floor with all that the tape has now; raise `Refusal`."""
         if self._running:
+            wait_s = OPENING_S if self.floor is None else REACH_S
             with suppress(TimeoutError):
-                async with asyncio.timeout(OPENING_S):
-                    await self._opened.wait()
+                async with asyncio.timeout(wait_s):
+                    return await self._follower.reach_end(log)
         # Without its feed the prices would stand still and look alive.
-        if not self._running or self.floor is None:
-            raise Refusal(UNAVAILABLE.because("the market is not open"))
-        return self.floor
+        raise Refusal(UNAVAILABLE.because("the market is not open"))

@@ -3,19 +3,21 @@
 It has no clock of its own and does nothing by itself: whoever drives it calls
 `step` with the time that has passed. Each symbol draws from its own sequences, so
 that adding one never changes another. Mathematics differs in the last digit between
-machines; a tape repeats on one machine, or where the tape itself is what travels.
+machines; a tape repeats on one machine, or where the tape itself is what travels
+(`tape`): there `adopt` holds to what was said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 
 import msgspec
 
 from .bars import Bar, Interval
 from .noise import Draws, normal
-from .stock import Stock, StockState
+from .stock import DAY_MS, Stock, StockState
 from .symbols import Symbol
 from .ticks import Quote, Status, Tick, Trade
 from .walk import pace_of
@@ -106,6 +108,32 @@ class Market:
         """Return for all symbols whether they trade: for a reader who joins."""
         return [stock.status(self.now_ms) for stock in self._stocks]
 
+    def agrees(self, quotes: Sequence[Quote], statuses: Sequence[Status]) -> bool:
+        """Return whether its prices, halts and counts are those that were told."""
+        told = {quote.symbol: quote for quote in quotes}
+        halts = {status.symbol: status for status in statuses}
+        return all(
+            _agrees(stock.state, told[code], halts[code])
+            for stock in self._stocks
+            if (code := stock.symbol.code) in told and code in halts
+        )
+
+    def adopt(
+        self, now_ms: int, quotes: Sequence[Quote], statuses: Sequence[Status]
+    ) -> None:
+        """Go on from what readers were told last, where that is all there is to know.
+
+        How wild each symbol is just now stays what it is here. Symbols that are not
+        among `quotes` stay as they are.
+        """
+        self.now_ms = now_ms
+        halts = {status.symbol: status for status in statuses}
+        told = {quote.symbol: quote for quote in quotes}
+        for stock in self._stocks:
+            code = stock.symbol.code
+            if code in told and code in halts:
+                _adopt(stock.state, told[code], halts[code], now_ms)
+
     def step(self, dt_s: float) -> list[Tick]:
         """Let `dt_s` seconds pass, and return what happened, symbol by symbol.
 
@@ -168,3 +196,26 @@ class Market:
             tape = self.step(min(1.0, (end_ms - self.now_ms) / 1000))
             trades += [tick for tick in tape if isinstance(tick, Trade)]
         return trades
+
+
+def _agrees(state: StockState, quote: Quote, status: Status) -> bool:
+    return (
+        max(quote.seq, status.seq) == state.seq
+        and quote.last == state.last
+        and (quote.bid, quote.ask) == (state.bid, state.ask)
+        and quote.day_volume == state.day_volume
+        and status.until_ms == state.halted_until_ms
+    )
+
+
+def _adopt(state: StockState, quote: Quote, status: Status, now_ms: int) -> None:
+    state.seq = max(quote.seq, status.seq)
+    state.last, state.bid, state.ask = quote.last, quote.bid, quote.ask
+    state.day, state.day_volume = now_ms // DAY_MS, quote.day_volume
+    state.prev_close = quote.prev_close
+    state.walk.log_price = log((quote.bid + quote.ask) / 2.0)
+    state.log_spread = log(max(1, quote.ask - quote.bid))
+    state.halted_until_ms = status.until_ms
+    # The look back for halts starts anew.
+    state.window.clear()
+    state.sample_at_ms = now_ms

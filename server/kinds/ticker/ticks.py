@@ -2,7 +2,7 @@
 
 All prices are whole numbers of the symbol's tick, all times milliseconds since
 1970 UTC on the market's own clock. `seq` counts everything said about a symbol,
-1, 2, 3..., and orders it.
+1, 2, 3..., and orders it. On the tape they are arrays with their letter in front.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class State(StrEnum):
     HALTED = "halted"
 
 
-class Quote(msgspec.Struct, frozen=True, gc=False):
+class Quote(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="q"):
     """The newest prices of a symbol; only the latest one matters.
 
     `day_volume` counts shares since midnight UTC, `prev_close` is the last price
@@ -48,7 +48,7 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
         return self.last - self.prev_close
 
 
-class Trade(msgspec.Struct, frozen=True, gc=False):
+class Trade(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="t"):
     """So many shares (`size`) changed hands at one price."""
 
     symbol: str
@@ -59,7 +59,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     time_ms: int
 
 
-class Status(msgspec.Struct, frozen=True, gc=False):
+class Status(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="s"):
     """Trading in a symbol was halted, or goes on.
 
     `until_ms` is when a halt ends; None where the symbol trades.

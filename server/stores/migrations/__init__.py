@@ -1,8 +1,11 @@
-"""Brings a database file to the schema of this code; run at each start, under the lock.
+"""Brings a database to the schema of this code; run at each start, under a lock.
 
-All missing steps are one transaction. Before the first, the file is copied. A step is a
-module in `versions/`: it names the one before it, and never imports our tables, which
-move on while it stays as it is. A test compares what the steps make with the tables.
+All missing steps are one transaction. A step is a module in `versions/`: it names the
+one before it, and never imports our tables, which move on while it stays as it is. A
+test compares what the steps make with the tables.
+
+An SQLite file is copied before the first step. Where the database is a server's, that
+is left to those who keep it (`pg_dump`, before a new version is started).
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from sqlalchemy.pool import NullPool
 from ...errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection, Engine
 
 COPIES = 3
@@ -35,10 +40,14 @@ def migrate(database: Path, copies: Path, to: str = "head") -> None:
     Blocks. Raises `SettingsError` if the file is no database of ours, or a newer one,
     or if it cannot be copied.
     """
+
+    def copy(revision: str) -> None:
+        _copy(database, copies, revision)
+
     engine = _engine(database)
     try:
         with engine.begin() as connection:
-            _migrate(connection, database, copies, to)
+            upgrade(connection, str(database), copy, to)
     except DatabaseError as error:
         fault = f"The database {database} cannot be used: {error.orig}."
         raise SettingsError([fault]) from error
@@ -46,34 +55,45 @@ def migrate(database: Path, copies: Path, to: str = "head") -> None:
         engine.dispose()
 
 
-def _migrate(connection: Connection, database: Path, copies: Path, to: str) -> None:
+def upgrade(
+    connection: Connection,
+    name: str,
+    before: Callable[[str], None] | None = None,
+    to: str = "head",
+) -> None:
+    """Make or migrate what is connected, in the transaction that the caller commits.
+
+    Nobody else may migrate it meanwhile. `name` is what faults call it; `before` is
+    called with the old schema before the first step of an existing one. Raises
+    `SettingsError` if it is no database of ours, or a newer one.
+    """
     config = Config()
     config.set_main_option("path_separator", "os")
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
     steps = ScriptDirectory.from_config(config)
     revision = MigrationContext.configure(connection).get_current_revision()
-    _check(connection, database, revision, steps)
+    _check(connection, name, revision, steps)
     if revision == steps.as_revision_number(to):
         return
-    if revision is not None:
-        _copy(database, copies, revision)
+    if revision is not None and before is not None:
+        before(revision)
     command.upgrade(config, to)
 
 
 def _check(
     connection: Connection,
-    database: Path,
+    name: str,
     revision: str | None,
     steps: ScriptDirectory,
 ) -> None:
     if revision is None and inspect(connection).get_table_names():
-        fault = f"The database {database} was not made by Hubbub: it has other tables."
+        fault = f"The database {name} was not made by Hubbub: it has other tables."
         raise SettingsError([fault])
     known = {step.revision for step in steps.walk_revisions()}
     if revision is not None and revision not in known:
         fault = (
-            f"The database {database} has the schema {revision}, which is newer than"
+            f"The database {name} has the schema {revision}, which is newer than"
             " this version of Hubbub. Install the newer version again, or restore the"
             " database from a copy made before it."
         )

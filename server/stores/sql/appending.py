@@ -1,6 +1,6 @@
 """One batch of Appends as one transaction: few statements, whatever its size.
 
-    lock the channels, made where missing; look up the keys
+    lock the channels, made where missing; then, under the locks, look up the keys
     decide in memory what becomes of each Append
     insert publications and keys, move the tops, apply the changes
 
@@ -17,16 +17,16 @@ from sqlalchemy import bindparam, insert, select, update
 
 from ...hub.ports import Appended, Duplicate
 from .channels import chunks, lock_channels
-from .tables import channel, idempotency, publication
+from .tables import channel, idempotency, publication, storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
+    from ...content import Encoded
     from ...hub.ports import Append, Change, Draft, Outcome
     from ...model import Position, Principal
-    from ..content import Encoded
     from .channels import Stream
 
     Values: TypeAlias = dict[str, object]
@@ -60,25 +60,29 @@ class Appliers:
             raise TypeError(f"this store keeps no {type(change).__name__}")
 
     def apply(self, connection: Connection, changes: Sequence[Change]) -> None:
-        """Apply changes; those of one type in their order."""
+        """Apply changes; those of one type in their order.
+
+        The types come in the order in which they were added, so that transactions of
+        several nodes lock their rows in one order.
+        """
         by_kind: defaultdict[type, list[Change]] = defaultdict(list)
         for change in changes:
             by_kind[type(change)].append(change)
-        for kind, same in by_kind.items():
-            self._of[kind](connection, same)
+        for kind, apply in self._of.items():
+            if kind in by_kind:
+                apply(connection, by_kind[kind])
 
 
 def scope(channel_id: int, key: str, author: Principal | None) -> str:
     """Return what a key is unique in, as text; a key has no spaces (`check_key`)."""
-    return f"{channel_id} {key} {author.id if author is not None else ''}"
+    return f"{channel_id} {key} {storable(author.id) if author is not None else ''}"
 
 
 class Transaction:
     """What one batch writes; made for one connection, used once."""
 
-    def __init__(self, connection: Connection, store_id: str) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._store_id = store_id
         self._streams: dict[str, Stream] = {}
         self._known: dict[str, int] = {}
         self._publications: list[Values] = []
@@ -91,7 +95,7 @@ class Transaction:
     ) -> list[Outcome]:
         """Write the batch; return what became of each Append. The caller commits."""
         names = {draft.channel for append, _ in batch for draft in append.drafts}
-        self._streams = lock_channels(self._connection, names, self._store_id)
+        self._streams = lock_channels(self._connection, names)
         self._known = self._look_up([append for append, _ in batch])
         outcomes = [self._decide(append, contents) for append, contents in batch]
         self._write(appliers)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from ...kinds.chat.rows import RoomRow
-from .engine import insert_into
+from .database import insert_into
 from .tables import chat_room
 
 if TYPE_CHECKING:
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects.sqlite import Insert
 
     from ...kinds.chat.rows import RoomTouched
-    from .engine import Database
+    from .database import Database
 
 _NEWEST = select(chat_room).order_by(chat_room.c.last_ms.desc(), chat_room.c.name)
 
 
 def touch_rooms(connection: Connection, changes: Sequence[RoomTouched]) -> None:
-    """Apply changes in their order, inside the transaction of their Append."""
+    """Apply changes, of one room in their order, in the transaction of their Append."""
     upsert = _upsert(connection.dialect.name)
-    connection.execute(upsert, [_values(change) for change in changes])
+    # By name, so that transactions of several nodes lock rows in one order.
+    ordered = sorted(changes, key=lambda change: change.room)
+    connection.execute(upsert, [_values(change) for change in ordered])
 
 
 @cache

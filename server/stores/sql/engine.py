@@ -1,4 +1,4 @@
-"""One database: a single connection that writes, and several that read beside it.
+"""An SQLite file: a single connection that writes, and several that read beside it.
 
 A commit is on the disk when it returns (WAL with `synchronous=FULL`). The write lock is
 taken at the begin, so that a transaction never fails half way for want of it.
@@ -6,8 +6,7 @@ taken at the begin, so that a transaction never fails half way for want of it.
 Work on the database is a plain function of a Core connection, which runs in a thread
 from begin to commit: whoever waits for it can be cancelled, the transaction cannot. (A
 driver that hops between loop and thread for each statement can be cut after BEGIN, and
-leave the lock held.) With a database whose driver is made for asyncio, the same
-functions run by `AsyncConnection.run_sync`.
+leave the lock held.)
 """
 
 from __future__ import annotations
@@ -17,14 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import QueuePool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sqlalchemy import Connection, Engine, Table
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -45,8 +43,8 @@ _READER_PRAGMAS = (f"busy_timeout={BUSY_TIMEOUT_MS}", "query_only=ON")
 T = TypeVar("T")
 
 
-class Database:
-    """An SQLite file that is open. `write` and `read` run plain Core code on it."""
+class SqliteDatabase:
+    """A `Database` that is a file."""
 
     def __init__(self, path: Path) -> None:
         self._writer = _writer(path)
@@ -55,11 +53,7 @@ class Database:
         self._reading = ThreadPoolExecutor(READERS, "hubbub-read")
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in one transaction and commit it; one at a time, in their order.
-
-        Whatever it raises rolls everything back and is raised here. Where the caller is
-        cancelled, what has begun is finished all the same, and not heard of.
-        """
+        """Run `work` in one transaction; see `Database.write`."""
 
         def run() -> T:
             with self._writer.begin() as connection:
@@ -68,7 +62,7 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._writing, run)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work`, each of its statements on what is committed at that instant."""
+        """Run `work` beside the writer; see `Database.read`."""
 
         def run() -> T:
             with self._reader.connect() as connection:
@@ -88,17 +82,6 @@ class Database:
         self._writing.shutdown()
         self._reader.dispose()
         self._writer.dispose()
-
-
-def insert_into(dialect: str, table: Table) -> sqlite.Insert:
-    """Return an insert that knows ON CONFLICT, for the connection's kind of database.
-
-    Keep what is built from it (`functools.cache`): building costs more than running.
-    """
-    if dialect == "postgresql":
-        # Both dialects give their inserts the same methods, but no common type.
-        return postgresql.insert(table)  # type: ignore[return-value]
-    return sqlite.insert(table)
 
 
 def _writer(path: Path) -> Engine:

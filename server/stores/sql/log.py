@@ -17,34 +17,30 @@ from sqlalchemy import (
     update,
 )
 
+from ...content import check_append, decode, encode_append
 from ...errors import Unrecoverable
 from ...hub.ports import Rejected, Slice, Snapshot
 from ...model import MAX_OFFSET, Position, Principal, Publication
-from ..content import check_append, decode, encode_append
 from ..ring import check_recoverable
 from .appending import Transaction
-from .channels import first_epoch, lock_channels
-from .engine import insert_into
-from .tables import channel, publication, publication_archive, snapshot
+from .channels import begin_stream, first_epoch, lock_channels, read_tops
+from .database import insert_into
+from .tables import channel, publication, publication_archive, snapshot, store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
     from ...hub.ports import Append, Outcome
     from ...runtime.clock import Clock
     from .appending import Appliers
-    from .engine import Database
+    from .database import Database
 
     _Columns: TypeAlias = tuple[object, ...]
 
 ARCHIVE_MS = 30 * 24 * 3_600_000
 """How long what a snapshot replaced is kept, at the least."""
-
-_TOP = select(channel.c.epoch, channel.c.top).where(
-    channel.c.name == bindparam("channel_name")
-)
 
 
 # Offsets have no holes, so a range takes the place of a limit. One statement, so that
@@ -56,10 +52,16 @@ def _run(after: ColumnElement[int], until: ColumnElement[int]) -> Select[_Column
         publication.c.offset <= until,
     )
     return (
-        select(channel.c.epoch, channel.c.top, channel.c.floor, publication)
-        .select_from(channel)
+        select(
+            store.c.id.label("store_id"),
+            channel.c.epoch,
+            channel.c.top,
+            channel.c.floor,
+            publication,
+        )
+        .select_from(store)
+        .outerjoin(channel, channel.c.name == bindparam("channel_name"))
         .outerjoin(publication, within)
-        .where(channel.c.name == bindparam("channel_name"))
         .order_by(publication.c.offset)
     )
 
@@ -81,14 +83,11 @@ _SNAPSHOT = (
 class SqlLog:
     """A `Log` in a database; `drop` has nothing to let go of.
 
-    `store_id` is the database's own random id, `appliers` what applies the changes.
+    `appliers` are what applies the changes.
     """
 
-    def __init__(
-        self, database: Database, store_id: str, clock: Clock, appliers: Appliers
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock, appliers: Appliers) -> None:
         self._database = database
-        self._store_id = store_id
         self._clock = clock
         self._appliers = appliers
 
@@ -97,12 +96,18 @@ class SqlLog:
         """An acknowledgement means that it is on disk."""
         return True
 
+    @property
+    def carries(self) -> bool:
+        """Telling the other nodes is the backplane's part."""
+        return False
+
     async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
         """Keep a batch in one transaction; see `hub.ports.Log`.
 
-        Raises TypeError for a change that no store module applies, and
-        `sqlalchemy.exc.DBAPIError` where the database fails (a full disk). Nothing was
-        kept then, and the next call starts afresh.
+        Raises TypeError for a change that no store module applies,
+        `sqlalchemy.exc.DBAPIError` where the database fails (a full disk), and `Away`
+        where it does not answer. Nothing was kept then, unless the answer to a commit
+        was lost; the next call starts afresh.
         """
         encoded = []
         for append in batch:
@@ -115,7 +120,7 @@ class SqlLog:
         ]
 
         def commit(connection: Connection) -> list[Outcome]:
-            return Transaction(connection, self._store_id).run(work, self._appliers)
+            return Transaction(connection).run(work, self._appliers)
 
         outcomes = iter(await self._database.write(commit) if work else ())
         return [
@@ -140,16 +145,17 @@ class SqlLog:
         span = {"after": after.offset, "limit": limit}
         rows = connection.execute(_SLICE, {"channel_name": name, **span}).all()
         found = self._slice(name, rows)
-        check_recoverable(after, rows[0].floor if rows else 0, found.top)
+        check_recoverable(after, rows[0].floor or 0, found.top)
         if len(found.publications) != min(limit, found.top.offset - after.offset):
             raise Unrecoverable(f"{name} has a hole after {after}")
         return found
 
     def _slice(self, name: str, rows: Sequence[Row[_Columns]]) -> Slice:
-        if not rows:
-            return Slice((), self._blank(name))
+        first = rows[0]
+        if first.epoch is None:
+            return Slice((), Position(first_epoch(first.store_id, name), 0))
         found = tuple(_publication(name, row) for row in rows if row.offset is not None)
-        return Slice(found, Position(rows[0].epoch, rows[0].top))
+        return Slice(found, Position(first.epoch, first.top))
 
     async def page(self, channel: str, before: int | None, limit: int) -> Slice:
         """Return what stands before an offset, or the newest; see `hub.ports.Log`."""
@@ -164,15 +170,17 @@ class SqlLog:
 
     async def top(self, channel: str) -> Position:
         """Return the newest position; nothing is written for an unknown channel."""
+        return (await self.tops([channel]))[channel]
 
-        def work(connection: Connection) -> Position:
-            row = connection.execute(_TOP, {"channel_name": channel}).first()
-            return Position(row.epoch, row.top) if row else self._blank(channel)
+    async def tops(self, channels: Sequence[str]) -> Mapping[str, Position]:
+        """Return the newest position of each; see `hub.ports.Log`."""
+        return await self._database.read(partial(read_tops, names=channels))
 
-        return await self._database.read(work)
-
-    def _blank(self, name: str) -> Position:
-        return Position(first_epoch(self._store_id, name), 0)
+    async def renew(self, channel: str, epoch: str) -> Position:
+        """Begin a new stream at the same top; see `hub.ports.Log`."""
+        return await self._database.write(
+            partial(begin_stream, name=channel, ended=epoch)
+        )
 
     async def snapshot(self, channel: str, at: Position, state: bytes) -> None:
         """Keep a state and set aside what it stands for; see `hub.ports.Log`.
@@ -187,7 +195,7 @@ class SqlLog:
     def _compact(
         self, connection: Connection, name: str, at: Position, state: bytes
     ) -> None:
-        stream = lock_channels(connection, [name], self._store_id)[name]
+        stream = lock_channels(connection, [name])[name]
         check_recoverable(at, 0, stream.position(stream.top))
         if at.offset < stream.floor:
             return
@@ -210,14 +218,11 @@ class SqlLog:
     def drop(self, channel: str) -> None:
         """Do nothing: nothing is cached, and what is durable stays."""
 
-    async def prune_archive(self, older_than_ms: int) -> int:
-        """Delete what was set aside before a time; return how many publications."""
 
-        def work(connection: Connection) -> int:
-            old = publication_archive.c.archived_ms < older_than_ms
-            return connection.execute(delete(publication_archive).where(old)).rowcount
-
-        return await self._database.write(work)
+def prune_archive(connection: Connection, older_than_ms: int) -> int:
+    """Delete what was set aside before a time; return how many publications."""
+    old = publication_archive.c.archived_ms < older_than_ms
+    return connection.execute(delete(publication_archive).where(old)).rowcount
 
 
 def _publication(name: str, row: Row[_Columns]) -> Publication:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from ...kinds.notes.rows import NoteRow
-from .engine import insert_into
+from .database import insert_into
 from .tables import note
 
 if TYPE_CHECKING:
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects.sqlite import Insert
 
     from ...kinds.notes.rows import NoteTouched
-    from .engine import Database
+    from .database import Database
 
 _NEWEST = select(note).order_by(note.c.updated_ms.desc(), note.c.name)
 
 
 def touch_notes(connection: Connection, changes: Sequence[NoteTouched]) -> None:
-    """Apply changes in their order, inside the transaction of their Append."""
+    """Apply changes, of one note in their order, in the transaction of their Append."""
     upsert = _upsert(connection.dialect.name)
-    connection.execute(upsert, [_values(change) for change in changes])
+    # By name, so that transactions of several nodes lock rows in one order.
+    ordered = sorted(changes, key=lambda change: change.name)
+    connection.execute(upsert, [_values(change) for change in ordered])
 
 
 @cache

@@ -3,9 +3,13 @@
 `channel.top` is the newest offset, `channel.floor` the one that the newest snapshot
 stands for: `publication` holds floor + 1 ... top of each channel, without holes. What
 was compacted lies in `publication_archive` for a while. `idempotency` outlives both.
+`store` has one row: `secret` signs the cookies of all nodes (None where the data
+directory holds it), `origin` is the server that last wrote, see `origin.py`.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     BigInteger,
@@ -19,7 +23,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
 
 metadata = MetaData(
     naming_convention={
@@ -33,11 +41,30 @@ metadata = MetaData(
 # SQLite counts a primary key up by itself only where its type is INTEGER.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
+
+class _Said(TypeDecorator[str]):
+    """Text from people. PostgreSQL's has no U+0000: one is kept as U+FFFD there."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return what is kept."""
+        return value and (value if dialect.name == "sqlite" else storable(value))
+
+
+def storable(text: str) -> str:
+    """Return a text as every database can hold it."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 store = Table(
     "store",
     metadata,
     Column("id", String(64), primary_key=True),
     Column("created_ms", BigInteger, nullable=False),
+    Column("secret", String(64)),
+    Column("origin", Text),
 )
 
 channel = Table(
@@ -56,11 +83,11 @@ def _publication_columns() -> list[Column[object]]:
     return [
         Column("channel_id", _Id, ForeignKey(channel.c.id), primary_key=True),
         Column("offset", BigInteger, primary_key=True, autoincrement=False),
-        Column("event", Text, nullable=False),
+        Column("event", _Said, nullable=False),
         Column("content", LargeBinary, nullable=False),
         Column("binary", Boolean, nullable=False),
-        Column("author_id", Text),
-        Column("author_name", Text),
+        Column("author_id", _Said),
+        Column("author_name", _Said),
         Column("time_ms", BigInteger, nullable=False),
         Column("key", String(64)),
     ]
@@ -99,8 +126,8 @@ chat_room = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("created_ms", BigInteger, nullable=False),
-    Column("last_text", Text, nullable=False),
-    Column("last_author", Text, nullable=False),
+    Column("last_text", _Said, nullable=False),
+    Column("last_author", _Said, nullable=False),
     Column("last_ms", BigInteger, nullable=False),
     Column("messages", BigInteger, nullable=False),
     Index(None, "last_ms"),
@@ -110,10 +137,10 @@ note = Table(
     "note",
     metadata,
     Column("name", String(64), primary_key=True),
-    Column("title", Text, nullable=False),
+    Column("title", _Said, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
-    Column("updated_by", Text, nullable=False),
+    Column("updated_by", _Said, nullable=False),
     Column("chars", BigInteger, nullable=False),
     Index(None, "updated_ms"),
 )

@@ -9,7 +9,7 @@ const KEPT = "What you write is kept and sent then.";
  * @typedef {import("../pill.js").Connection & {code?: number | null}} Connection
  */
 
-/** The banner while there is no connection: what happens next, and what is kept. */
+/** The banner while nothing comes or goes: what happens next, and what is kept. */
 export class Absence {
   #banner;
   #text;
@@ -41,7 +41,8 @@ export class Absence {
   /** @param {Connection} state */
   #follow(state) {
     if (this.#state === null && state.state === "connecting") return;
-    const isBack = state.state === "live" || (state.state === "connecting" && !this.#sinceMs);
+    const isLive = state.state === "live" && !state.paused;
+    const isBack = isLive || (state.state === "connecting" && !this.#sinceMs);
     clearInterval(this.#timer);
     this.#state = state;
     if (isBack) {
@@ -59,7 +60,7 @@ export class Absence {
     if (!this.#state || performance.now() - this.#sinceMs < GRACE_MS) return;
     const isClosed = this.#state.state === "closed" && this.#state.code !== null;
     this.#text.textContent = this.#words();
-    this.#retry.hidden = isClosed;
+    this.#retry.hidden = isClosed || this.#state.paused === true;
     this.#reload.hidden = !isClosed;
     this.#banner.hidden = false;
   }
@@ -69,6 +70,7 @@ export class Absence {
     if (this.#state?.state === "closed") {
       return "The server has ended this connection. What you wrote is kept on this device.";
     }
+    if (this.#state?.paused) return `Paused: the server is cut off at present. ${KEPT}`;
     if (this.#state?.state === "offline") return `You are offline. ${KEPT}`;
     return `Reconnecting ${inS > 0 ? `in ${inS} s` : "now"}. ${KEPT}`;
   }

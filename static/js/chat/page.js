@@ -58,7 +58,9 @@ class ChatPage {
     new Absence(byId("absence"), this.#hubbub);
     this.#enter(name);
     this.#hubbub.connect();
-    this.#hubbub.subscribe("hub:activity", { onEvent: ({ data }) => this.#heardOf(data) });
+    this.#hubbub.subscribe("hub:activity", {
+      onEvent: ({ data }) => this.#heardOf(data ?? {}),
+    });
     this.#rooms.refresh();
     if (matchMedia("(pointer: fine)").matches && document.activeElement === document.body) {
       this.#composer.focus();
@@ -79,7 +81,7 @@ class ChatPage {
     this.#timeline.onChange = () => this.#showSoon();
     this.#scroller.onStick = () => this.#showSoon();
     this.#hubbub.addEventListener("state", () => {
-      const isLive = this.#hubbub.state === "live";
+      const isLive = this.#hubbub.state === "live" && !this.#hubbub.paused;
       // Who is there, and types, is not known while we are away.
       byId("people-list").classList.toggle("is-stale", !isLive);
       if (!isLive) this.#typing.clear();

@@ -15,6 +15,19 @@
  * @property {number} channels
  * @property {number} lag_ms
  * @property {Record<string, number>} total
+ * @property {NodeFigures[]} [nodes] the one that started first in front
+ *
+ * @typedef {object} NodeFigures
+ * @property {string} id
+ * @property {string} host
+ * @property {number} pid
+ * @property {"live" | "silent" | "gone"} state only live ones are in the sums
+ * @property {number} started ms since 1970
+ * @property {number} sessions
+ * @property {number} publications_per_s
+ * @property {number} deliveries_per_s
+ * @property {number} outbox_bytes
+ * @property {number} lag_ms
  */
 
 export const KEPT = 180;

@@ -9,6 +9,7 @@ import { ChatTile } from "./chat-tile.js";
 import { FigureLine } from "./figures.js";
 import { Gateways } from "./gateways.js";
 import { MoversTile } from "./movers-tile.js";
+import { NodesTile } from "./nodes-tile.js";
 import { NotesTile } from "./notes-tile.js";
 import { Numbers } from "./numbers.js";
 import { Plot } from "./plot.js";
@@ -20,9 +21,10 @@ const AGES_MS = 20_000;
 const line = new FigureLine();
 const numbers = new Numbers();
 const gateways = new Gateways();
+const nodes = new NodesTile();
 const chat = new ChatTile();
 const movers = new MoversTile();
-const notes = new NotesTile();
+const work = new NotesTile();
 /** @type {Plot | null} */
 let plot = null;
 /** @type {{lines: any[], notes: any[]} | null} */
@@ -42,6 +44,7 @@ function followStats() {
     if (!line.newest) return;
     numbers.show(line.all);
     gateways.show(line.newest);
+    nodes.show(line.newest.nodes ?? []);
     plot?.show(line.all);
     byId("board").dataset.ready = "true";
   });
@@ -62,7 +65,7 @@ function followActivity() {
   const paint = repaint(() => {
     if (!activity) return;
     chat.show(activity.lines);
-    notes.show(activity.notes);
+    work.show(activity.notes);
   });
   /** @param {{event: string, data: any}} signal */
   const take = ({ event, data }) => {

@@ -32,6 +32,7 @@ from server.model import (
     Published,
     Reset,
     Signal,
+    Standing,
     Subscribe,
     Subscribed,
     Unsubscribe,
@@ -207,6 +208,12 @@ def test_gaps_and_resets_are_told() -> None:
         "channel": ROOM,
         "position": "e.3",
     }
+
+
+def test_it_is_told_whether_the_server_is_whole() -> None:
+    """By a frame of no channel: it is said of all of them."""
+    assert words(Standing(False)) == {"type": "status", "live": False}
+    assert words(Standing(True)) == {"type": "status", "live": True}
 
 
 def test_what_nobody_asked_for_is_not_acknowledged() -> None:

@@ -20,6 +20,7 @@ from server.model import (
     Published,
     Reset,
     Signal,
+    Standing,
     Subscribed,
 )
 
@@ -34,6 +35,7 @@ EVERYTHING: list[Outbound] = [
     Left(ROOM, ANN, 0),
     Gap(ROOM, 1, 0),
     Reset(ROOM, AT),
+    Standing(live=False),
     Subscribed(1, ROOM, AT, True, (), {"a": 1}, (), (Member(ANN, 1),), False),
     Published(1, ROOM, AT, False, "k"),
     HistoryPage(1, ROOM, (), AT),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
+from server.backplanes.local import LocalBackplane
 from server.errors import (
     FORCED,
     INVALID,
@@ -328,3 +329,28 @@ async def test_a_handler_that_is_cancelled_leaves_no_session(
     place.log.read_gate.set()
     await until(lambda: not place.hub.sessions, 20_000)
     assert not channel.subscriptions
+
+
+async def test_an_outage_is_told_and_what_cannot_be_kept_is_refused(
+    place: Place,
+) -> None:
+    """Once to each subscriber, and to who comes meanwhile; then that it is over."""
+    ann = await place.connect("/ws/open/a")
+    await ann.receive_json(timeout=5)
+    backplane = place.hub.backplane
+    assert isinstance(backplane, LocalBackplane)
+    backplane.fault = "cut off by the test"
+    place.hub.neighbours.cut_off(backplane.fault)
+    bob = await place.connect("/ws/open/a")
+    assert (await bob.receive_json(timeout=5))["type"] == "reply"
+    for socket in (ann, bob):
+        assert await socket.receive_json(timeout=5) == {"type": "status", "live": False}
+    await ann.send_json({"type": "publish", "data": 1, "id": 1})
+    refused = await ann.receive_json(timeout=5)
+    assert (refused["code"], refused["temporary"]) == (108, True)
+    backplane.fault = None
+    place.hub.neighbours.reunited()
+    for socket in (ann, bob):
+        assert await socket.receive_json(timeout=5) == {"type": "status", "live": True}
+    await ann.send_json({"type": "publish", "data": 1, "id": 2})
+    assert (await ann.receive_json(timeout=5))["position"] == "epoch1.1"

@@ -1,17 +1,26 @@
 from __future__ import annotations
 
-import asyncio
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from server.errors import TOO_MANY_REQUESTS, Refusal
 from server.kinds.ticker.bars import Interval
 from server.kinds.ticker.candles import KEPT
-from server.kinds.ticker.feed import FeedTime
+from server.kinds.ticker.feed import (
+    AGAIN_STRIPS,
+    SNAPSHOT_MS,
+    SNAPSHOT_STRIPS,
+    FeedTime,
+)
 from server.kinds.ticker.symbols import Sector, Symbol
-from tests.kinds.ticker.exchange import START_MS, Exchange, an_exchange
+from server.kinds.ticker.tape import TAPE
+from server.model import Event, Principal
+from tests.kinds.ticker.exchange import START_MS, Exchange, Reader, an_exchange
+
+if TYPE_CHECKING:
+    from server.hub.session import Kept
 
 ONE = "ticker:ACME"
 BOARD = "ticker:market"
@@ -43,6 +52,12 @@ def closed_bars(exchange: Exchange) -> list[list[int]]:
     ]
 
 
+def published_bars(reader: Reader) -> list[list[int]]:
+    """Return the bars of five seconds that came as publications."""
+    contents: list[Any] = [each.content for each in reader.publications]
+    return [each["bar"] for each in contents if each.get("interval") == "5s"]
+
+
 def test_the_feeds_time_never_goes_back() -> None:
     """Not where the wall clock is set back; it goes on at the monotonic pace."""
     clock = TwoClocks()
@@ -51,6 +66,16 @@ def test_the_feeds_time_never_goes_back() -> None:
     clock.wall_ms -= 60_000
     clock.passed_s += 0.25
     assert time.now_ms() == START_MS + 250
+
+
+def test_the_feeds_time_begins_where_the_market_stands() -> None:
+    """The clock of the leader before was ahead of this one, by a second."""
+    clock = TwoClocks()
+    time = FeedTime(clock, START_MS + 1_000)
+    assert time.now_ms() == START_MS + 1_000
+    clock.passed_s += 0.25
+    clock.wall_ms += 250
+    assert time.now_ms() == START_MS + 1_250
 
 
 def test_the_feeds_time_leaps_over_a_suspended_machine() -> None:
@@ -101,7 +126,7 @@ async def test_each_closed_bar_is_published_once_and_in_order() -> None:
         await exchange.metronome.tick(300)
         await reader.catch_up()
         contents: list[Any] = [each.content for each in reader.publications]
-        bars = [each["bar"] for each in contents if each["interval"] == "5s"]
+        bars = published_bars(reader)
         assert known + bars == closed_bars(exchange)
         assert len(bars) >= 5
         assert {each["interval"] for each in contents} <= {"5s", "1m", "5m", "1h"}
@@ -117,8 +142,7 @@ async def test_trades_and_bars_agree() -> None:
         await exchange.metronome.tick(150)
         await reader.catch_up()
         trades: list[Any] = [each.content for each in reader.signals("trade")]
-        contents: list[Any] = [each.content for each in reader.publications]
-        bars = [each["bar"] for each in contents if each["interval"] == "5s"]
+        bars = published_bars(reader)
         start, _, high, low, _, volume, number = bars[1]
         within = [each for each in trades if start <= each["time"] < start + 5_000]
         assert sum(each["size"] for each in within) == volume
@@ -149,29 +173,70 @@ async def test_a_halt_is_a_publication_and_the_board_shows_it() -> None:
 async def test_a_refused_bar_does_not_stop_the_feed(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is logged; quotes go on, and the bar is still in the state."""
+    """It is told once; quotes go on, and the bar follows when it is taken again."""
     async with an_exchange() as exchange:
         reader = exchange.reader()
         await reader.join(ONE)
+        known = closed_bars(exchange)
+        submit = exchange.hub.submit
 
-        async def refuse(*_: object) -> asyncio.Future[None]:
-            raise Refusal(TOO_MANY_REQUESTS)
-
-        def refuse_signal(*_: object) -> None:
-            raise Refusal(TOO_MANY_REQUESTS)
+        async def refuse(who: Principal, name: str, event: Event) -> Kept:
+            if name != TAPE:
+                raise Refusal(TOO_MANY_REQUESTS)
+            return await submit(who, name, event)
 
         with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
             patched.setattr(exchange.hub, "submit", refuse)
-            patched.setattr(exchange.hub, "send_signal", refuse_signal)
-            await exchange.metronome.tick(60)
-        assert "bars not published: 111 too many requests" in caplog.text
-        assert "quotes not sent: 111 too many requests" in caplog.text
-        await exchange.metronome.tick(20)
+            await exchange.metronome.tick(120)
+        assert caplog.text.count("bars not published: 111 too many requests") == 1
         await reader.catch_up()
         assert reader.signals("quote")
+        assert reader.publications == []
+        assert len(closed_bars(exchange)) >= len(known) + 2
+        await exchange.metronome.tick()
+        await reader.catch_up()
+        assert known + published_bars(reader) == closed_bars(exchange)
         fresh = exchange.reader()
         await fresh.join(ONE)
         rows = fresh.state["bars"]["5s"]
         assert [row for row in rows if row in closed_bars(exchange)] == (
             closed_bars(exchange)
         )
+
+
+async def test_a_snapshot_is_written_once_in_a_while() -> None:
+    """After so many strips, or so much time; the strips before it leave the log."""
+    async with an_exchange() as exchange:
+        log = exchange.hub.channels[TAPE].committer.log
+        first = await log.latest_snapshot(TAPE)
+        assert first is not None
+        await exchange.metronome.tick(SNAPSHOT_STRIPS)
+        second = await log.latest_snapshot(TAPE)
+        assert second is not None
+        assert second.at.offset == first.at.offset + SNAPSHOT_STRIPS
+        kept = await log.page(TAPE, None, 1_000)
+        assert kept.publications[0].position.offset == second.at.offset + 1
+        await exchange.metronome.tick(late_s=SNAPSHOT_MS / 1_000)
+        third = await log.latest_snapshot(TAPE)
+        assert third is not None
+        assert third.at == (await log.top(TAPE))
+
+
+async def test_a_snapshot_that_fails_is_tried_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The market goes on meanwhile, and the strips of the log suffice."""
+    async with an_exchange() as exchange:
+        log = exchange.hub.channels[TAPE].committer.log
+        first = await log.latest_snapshot(TAPE)
+
+        async def fail(*_: object) -> None:
+            raise ConnectionError
+
+        with monkeypatch.context() as patched, caplog.at_level(logging.ERROR):
+            patched.setattr(log, "snapshot", fail)
+            await exchange.metronome.tick(SNAPSHOT_STRIPS + 2 * AGAIN_STRIPS)
+        assert caplog.text.count("the market's snapshot cannot be written") == 3
+        assert await log.latest_snapshot(TAPE) == first
+        await exchange.metronome.tick(AGAIN_STRIPS)
+        assert await log.latest_snapshot(TAPE) != first

@@ -14,6 +14,7 @@ from server.kinds.ticker.candles import KEPT
 from server.kinds.ticker.kind import TickerKind
 from server.kinds.ticker.shown import SHOWN
 from server.kinds.ticker.symbols import SYMBOLS
+from server.kinds.ticker.tape import TAPE
 from server.model import SERVER, Action, Event, Failed, Position, Subscribe
 from tests.clocks import ManualClock
 from tests.kinds.ticker.exchange import (
@@ -65,6 +66,7 @@ async def test_everybody_may_read(channel: str, action: Action) -> None:
         *[(ONE, action, PERMISSION_DENIED) for action in SPEAKING],
         *[("ticker:ZZZZ", action, PERMISSION_DENIED) for action in READING],
         *[("ticker:acme", action, UNKNOWN_CHANNEL) for action in READING],
+        *[("ticker:tape", action, UNKNOWN_CHANNEL) for action in [*READING, *SPEAKING]],
         ("ticker:A.B", Action.SUBSCRIBE, UNKNOWN_CHANNEL),
         ("ticker:TOOLONG", Action.SUBSCRIBE, UNKNOWN_CHANNEL),
         ("ticker:MARKET", Action.SUBSCRIBE, UNKNOWN_CHANNEL),
@@ -86,6 +88,21 @@ def test_only_the_server_is_accepted() -> None:
     signal = Event("quote", {}, signal=True)
     assert kind.accept(SERVER, ONE, signal) == Refused(PERMISSION_DENIED)
     assert isinstance(kind.accept(SERVER, ONE, event), Follows)
+
+
+async def test_the_tape_is_for_nodes_alone() -> None:
+    """Who is no node cannot join it, read it back, or write on it."""
+    async with an_exchange() as exchange:
+        with pytest.raises(Refusal):
+            await exchange.hub.history(ANN, TAPE)
+        with pytest.raises(Refusal):
+            await exchange.hub.submit(ANN, TAPE, Event("strip", b""))
+        reader = exchange.reader()
+        await reader.session.dispatch(Subscribe(1, TAPE))
+        await reader.catch_up()
+        (answer,) = reader.paper.got
+        assert isinstance(answer, Failed)
+        assert answer.error == UNKNOWN_CHANNEL
 
 
 async def test_a_market_that_nobody_runs_is_unavailable() -> None:

@@ -22,8 +22,8 @@ from server.kinds.notes.rows import NoteTouched
 from server.model import Position
 from server.stores.datadir import DataDirectory
 from server.stores.sql.channels import CHUNK
-from server.stores.sql.engine import insert_into
-from server.stores.sql.log import ARCHIVE_MS
+from server.stores.sql.database import insert_into
+from server.stores.sql.log import ARCHIVE_MS, prune_archive
 from server.stores.sql.store import SqlStore
 from server.stores.sql.tables import channel, publication, publication_archive
 from tests.clocks import ManualClock
@@ -152,7 +152,8 @@ async def test_the_past_is_set_aside_for_a_while(
     clock.advance(DAY_S)
     await store.log.snapshot(ROOM, positions[3], b"four")
     assert await archived(store) == [1, 2, 3, 4]
-    assert await store.log.prune_archive(clock.now_ms()) == 2
+    now_ms = clock.now_ms()
+    assert await store.database.write(lambda c: prune_archive(c, now_ms)) == 2
     assert await archived(store) == [3, 4]
     assert await store.integrity_check() == []
 
@@ -176,7 +177,7 @@ async def test_keys_outlive_a_snapshot(store: SqlStore) -> None:
     """Idempotent for ever means also after compaction and pruning."""
     (at,) = await keep(store.log, say(1, key="k"))
     await store.log.snapshot(ROOM, at, b"state")
-    await store.log.prune_archive(2**60)
+    await store.database.write(lambda c: prune_archive(c, 2**60))
     assert await store.log.append([say(2, key="k")]) == [Duplicate(at)]
 
 

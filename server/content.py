@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from ..errors import BAD_REQUEST, Refusal
-from ..hub.ports import Rejected
-from ..model import check_key
+from .errors import BAD_REQUEST, Refusal
+from .hub.ports import Rejected
+from .model import check_key
 
 if TYPE_CHECKING:
-    from ..hub.ports import Append, Draft
-    from ..model import JSON
+    from .hub.ports import Append, Draft
+    from .model import JSON
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode

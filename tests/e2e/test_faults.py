@@ -1,0 +1,215 @@
+"""Real faults under load: nodes, Redis and PostgreSQL are killed, paused and cut off.
+
+The claims of each test are those of `Crowd.check` and `Crowd.check_kept`: nothing that
+was acknowledged in a durable channel is lost or doubled; all readers saw one order, and
+no reader a gap that it was not told of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .cluster import Cluster, raise_cluster
+from .crowd import Crowd, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.services.postgres import Postgres
+    from tests.services.redis import RedisServer
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
+
+CHAT, OPEN = "chat:fault", "open:fault"
+READERS = 30
+REFUSED_WITHIN_S = 2.5
+
+
+@pytest.fixture
+async def cluster(own_redis: RedisServer, postgres: Postgres) -> AsyncIterator[Cluster]:
+    """Three nodes."""
+    async with raise_cluster(own_redis, postgres) as raised:
+        yield raised
+
+
+@pytest.fixture
+async def crowd(cluster: Cluster) -> AsyncIterator[Crowd]:
+    """Readers on all nodes, and speakers in a durable and in a shared channel."""
+    async with Crowd(cluster.nodes) as gathered:
+        await gathered.hear(READERS, CHAT, OPEN)
+        await gathered.speak(4, CHAT, 0.05)
+        await gathered.speak(4, OPEN, 0.05)
+        await gathered.progress(10)
+        yield gathered
+
+
+async def conclude(crowd: Crowd, cluster: Cluster) -> None:
+    """Let it go on for a while, come to rest, and look at what everybody has."""
+    await crowd.progress(10)
+    await crowd.hush()
+    await crowd.settle()
+    crowd.check()
+    for node in cluster.nodes:
+        await crowd.check_kept(CHAT, node)
+    assert all(reader.unrecovered == 0 for reader in crowd.readers) or any(
+        reader.since[OPEN] for reader in crowd.readers
+    )
+    for reader in crowd.readers:
+        assert len(reader.seen[CHAT]) == 1, "a durable channel keeps its epoch"
+
+
+def begun_anew(crowd: Crowd) -> bool:
+    """Whether every reader was told that the shared channel is a new stream."""
+    return all(reader.resets or reader.unrecovered for reader in crowd.readers)
+
+
+async def test_nodes_see_one_order_and_one_presence(
+    crowd: Crowd, cluster: Cluster
+) -> None:
+    """Without a fault: the same sequence by its hash, the same people, on all nodes."""
+    await crowd.progress(30)
+    await crowd.hush()
+    await crowd.settle()
+    crowd.check()
+    for channel in (CHAT, OPEN):
+        epochs = {tuple(reader.seen[channel]) for reader in crowd.readers}
+        ((epoch,),) = epochs
+        lasts = {len(reader.seen[channel][epoch]) for reader in crowd.readers}
+        assert min(lasts) >= 40 * 4
+    kept = [await crowd.check_kept(CHAT, node) for node in cluster.nodes]
+    assert len(set(kept)) == 1
+    for node in cluster.nodes:
+        people = await cluster.people(crowd.http, node, CHAT)
+        assert people == {f"r{number}": 1 for number in range(READERS)}
+
+
+async def test_a_killed_node(crowd: Crowd, cluster: Cluster) -> None:
+    """F1: its clients go on elsewhere within 10 s; it comes back; presence is right."""
+    victim, witness = cluster.nodes[0], cluster.nodes[1]
+    await asyncio.to_thread(victim.kill)
+    await asyncio.sleep(0.5)
+    await until(lambda: all(each.live.is_set() for each in crowd.readers), 10.0)
+    await crowd.progress(10)
+    # Each has one session, on the nodes that are left; those of the dead one are gone.
+    everybody = {f"r{number}": 1 for number in range(READERS)}
+    people: dict[str, int] = {}
+    began_s = time.monotonic()
+    while people != everybody and time.monotonic() < began_s + 30.0:
+        people = await cluster.people(crowd.http, witness, CHAT)
+        await asyncio.sleep(0.5)
+    assert people == everybody
+    await asyncio.to_thread(victim.start)
+    await conclude(crowd, cluster)
+    assert all(reader.unrecovered == 0 for reader in crowd.readers)
+    assert await cluster.people(crowd.http, victim, CHAT) == everybody
+
+
+@pytest.mark.parametrize("away_s", [1.0, 30.0])
+async def test_redis_is_killed(crowd: Crowd, cluster: Cluster, away_s: float) -> None:
+    """F10: all is refused meanwhile, clients are told, and it heals within 5 s."""
+    await asyncio.to_thread(cluster.redis.kill)
+    await until(lambda: all(r.told and not r.told[-1] for r in crowd.readers), 5.0)
+    assert not any([await cluster.is_ready(crowd.http, n) for n in cluster.nodes])
+    seen = [dict(reader.since) for reader in crowd.readers]
+    await asyncio.sleep(away_s)
+    assert [dict(each.since) for each in crowd.readers] == seen, "nothing is fanned out"
+    await asyncio.to_thread(cluster.redis.start)
+    await until(lambda: all(reader.told[-1] for reader in crowd.readers), 5.0)
+    await until(lambda: begun_anew(crowd), 10.0)
+    await conclude(crowd, cluster)
+    assert all(speaker.refused for speaker in crowd.speakers)
+    assert max(each.slowest_s for each in crowd.speakers) <= REFUSED_WITHIN_S
+
+
+async def test_redis_is_paused(crowd: Crowd, cluster: Cluster) -> None:
+    """F12: a publish fails within 2.5 s, and nothing piles up; then all is healed."""
+    await asyncio.to_thread(cluster.redis.pause)
+    try:
+        await until(lambda: all(r.told and not r.told[-1] for r in crowd.readers), 10.0)
+        await asyncio.sleep(30.0)
+        for node in cluster.nodes:
+            async with crowd.http.get(f"{node.url}/metrics") as answer:
+                assert answer.status == 200
+    finally:
+        await asyncio.to_thread(cluster.redis.resume)
+    await until(lambda: all(reader.told[-1] for reader in crowd.readers), 10.0)
+    await conclude(crowd, cluster)
+    assert all(speaker.refused for speaker in crowd.speakers)
+    assert max(each.slowest_s for each in crowd.speakers) <= REFUSED_WITHIN_S
+
+
+async def test_redis_is_flushed(crowd: Crowd, cluster: Cluster) -> None:
+    """F11: the shared channel becomes a new stream within 10 s, and all are told."""
+    await cluster.redis.ask("FLUSHALL")
+    await until(lambda: begun_anew(crowd), 10.0)
+    everybody = {f"r{number}": 1 for number in range(READERS)}
+    people: dict[str, int] = {}
+    began_s = time.monotonic()
+    while people != everybody and time.monotonic() < began_s + 40.0:
+        people = await cluster.people(crowd.http, cluster.nodes[2], CHAT)
+        await asyncio.sleep(0.5)
+    assert people == everybody
+    await conclude(crowd, cluster)
+
+
+async def test_pubsub_connections_are_killed(crowd: Crowd, cluster: Cluster) -> None:
+    """F11: each time what was missed is found within 10 s, and the stream goes on."""
+    for _ in range(3):
+        await cluster.redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
+        await crowd.progress(10)
+    await conclude(crowd, cluster)
+    assert all(reader.resets == 0 for reader in crowd.readers)
+
+
+async def test_the_last_message_before_a_cut_is_not_missed(
+    crowd: Crowd, cluster: Cluster
+) -> None:
+    """F11: nothing follows it that would show the gap; all are even within 10 s."""
+    await cluster.redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
+    await crowd.hush()
+    await crowd.settle(10.0)
+    await conclude_quiet(crowd, cluster)
+
+
+async def conclude_quiet(crowd: Crowd, cluster: Cluster) -> None:
+    """Look at what everybody has, where nobody speaks any more."""
+    crowd.check()
+    kept = await crowd.check_kept(CHAT, cluster.nodes[0])
+    for reader in crowd.readers:
+        (of_epoch,) = reader.seen[CHAT].values()
+        assert of_epoch[-1][0] == kept
+
+
+@pytest.mark.parametrize("how", ["restart", "kill"])
+async def test_postgres_goes_and_comes_back(
+    crowd: Crowd, cluster: Cluster, how: str
+) -> None:
+    """Nothing acknowledged is lost; meanwhile it is refused, and clients are told."""
+    end = cluster.postgres.stop if how == "restart" else cluster.postgres.kill
+    await asyncio.to_thread(end)
+    try:
+        await until(lambda: all(r.told and not r.told[-1] for r in crowd.readers), 10.0)
+        await asyncio.sleep(2.0)
+    finally:
+        await asyncio.to_thread(cluster.postgres.start)
+    await until(lambda: all(reader.told[-1] for reader in crowd.readers), 10.0)
+    await conclude(crowd, cluster)
+    assert max(each.slowest_s for each in crowd.speakers) <= REFUSED_WITHIN_S
+    assert all(reader.resets == 0 for reader in crowd.readers)
+
+
+async def test_postgres_is_paused(crowd: Crowd, cluster: Cluster) -> None:
+    """It does not answer: refused within 2.5 s, and all goes on afterwards."""
+    await asyncio.to_thread(cluster.postgres.pause)
+    try:
+        await until(lambda: all(r.told and not r.told[-1] for r in crowd.readers), 15.0)
+        await asyncio.sleep(5.0)
+    finally:
+        await asyncio.to_thread(cluster.postgres.resume)
+    await until(lambda: all(reader.told[-1] for reader in crowd.readers), 10.0)
+    await conclude(crowd, cluster)
+    assert max(each.slowest_s for each in crowd.speakers) <= REFUSED_WITHIN_S
