@@ -87,6 +87,7 @@ format: .venv/.test
 	$(PY) -m ruff format .
 
 # The browser tests wait a lot, so they run beside the others, and report after them.
+# Those of several nodes look at deadlines under load, so they run alone, last.
 # tests/machine.py writes down what this machine could not run; it is said last.
 test test-all: check $(VENDOR)
 	@mkdir -p .cache && rm -f $(SKIPPED)
@@ -94,6 +95,7 @@ test test-all: check $(VENDOR)
 	@$(PY) -m pytest -m 'browser and $(MARKED)' $(ARGS) >.cache/browser 2>&1 & browser=$$!; \
 	$(PY) $(TRACED) -m pytest -m 'not browser and $(MARKED)' $(ARGS); others=$$?; \
 	wait $$browser; code=$$?; cat .cache/browser; exit $$((others ? others : code))
+	@$(if $(NODES),$(PY) -m pytest -m nodes $(ARGS))
 	@$(if $(TRACED),$(PY) -m coverage report)
 	@if [ -e $(SKIPPED) ]; then sort -u $(SKIPPED); else echo 'Skipped tests: none.'; fi
 
@@ -102,7 +104,8 @@ services:
 	@bash .ci/install
 
 test: MARKED = not long and not soak
-test-all: MARKED = not soak
+test-all: MARKED = not soak and not nodes
+test-all: NODES = 1
 # Tracing takes as long again, so that coverage is asked for only here.
 test-all: TRACED = -m coverage run
 

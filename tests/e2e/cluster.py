@@ -53,12 +53,21 @@ def flags(redis_url: str, database_url: str) -> Sequence[str]:
 async def raise_cluster(
     redis: RedisServer,
     postgres: Postgres,
-    urls: Sequence[tuple[str, str]] | None = None,
+    detours: tuple[int, int] | None = None,
 ) -> AsyncIterator[Cluster]:
-    """Start the nodes; `urls` are Redis' and the database's for each, else direct."""
+    """Start the nodes.
+
+    `detours`: the ports by which the first reaches Redis and PostgreSQL; None: theirs.
+    """
     database = postgres.create()
-    direct = (redis.url, postgres.url(database))
-    nodes = [ServerProcess(None, *flags(*each)) for each in (urls or [direct] * NODES)]
+    urls = [(redis.url, postgres.url(database))] * NODES
+    if detours is not None:
+        ours, theirs = detours, (redis.port, postgres.port)
+        urls[0] = tuple(  # type: ignore[assignment]
+            url.replace(f":{there}/", f":{here}/")
+            for url, here, there in zip(urls[0], ours, theirs, strict=True)
+        )
+    nodes = [ServerProcess(None, *flags(*each)) for each in urls]
     try:
         for node in nodes:
             await asyncio.to_thread(node.start)

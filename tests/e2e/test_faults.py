@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .cluster import Cluster, raise_cluster
+from tests.services.forwarder import Forwarder
+
+from .cluster import NODES, Cluster, raise_cluster
 from .crowd import Crowd, until
 
 if TYPE_CHECKING:
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
     from tests.services.postgres import Postgres
     from tests.services.redis import RedisServer
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.nodes, pytest.mark.timeout(240)]
 
 CHAT, OPEN = "chat:fault", "open:fault"
 READERS = 30
 REFUSED_WITHIN_S = 2.5
+CUT_OFF_S = 60.0
 
 
 @pytest.fixture
@@ -55,9 +58,6 @@ async def conclude(crowd: Crowd, cluster: Cluster) -> None:
     crowd.check()
     for node in cluster.nodes:
         await crowd.check_kept(CHAT, node)
-    assert all(reader.unrecovered == 0 for reader in crowd.readers) or any(
-        reader.since[OPEN] for reader in crowd.readers
-    )
     for reader in crowd.readers:
         assert len(reader.seen[CHAT]) == 1, "a durable channel keeps its epoch"
 
@@ -213,3 +213,40 @@ async def test_postgres_is_paused(crowd: Crowd, cluster: Cluster) -> None:
     await until(lambda: all(reader.told[-1] for reader in crowd.readers), 10.0)
     await conclude(crowd, cluster)
     assert max(each.slowest_s for each in crowd.speakers) <= REFUSED_WITHIN_S
+
+
+async def test_a_node_is_cut_off(own_redis: RedisServer, postgres: Postgres) -> None:
+    """F19: it says so; the others go on without its people; it is even in 10 s after.
+
+    Its links to Redis and to the database are silent, as if a cable had been pulled.
+    """
+    async with (
+        Forwarder(own_redis.port) as to_redis,
+        Forwarder(postgres.port) as to_postgres,
+        raise_cluster(
+            own_redis, postgres, (to_redis.port, to_postgres.port)
+        ) as cluster,
+        Crowd(cluster.nodes) as crowd,
+    ):
+        await crowd.hear(READERS, CHAT, OPEN)
+        await crowd.speak(3, CHAT, 0.05)
+        await crowd.speak(3, OPEN, 0.05)
+        await crowd.progress(10)
+        lonely = [each for n, each in enumerate(crowd.readers) if n % NODES == 0]
+        to_redis.silent = to_postgres.silent = True
+        await until(lambda: all(r.told and not r.told[-1] for r in lonely), 10.0)
+        seen = [dict(reader.since) for reader in lonely]
+        await asyncio.sleep(CUT_OFF_S)
+        assert [dict(each.since) for each in lonely] == seen, "nothing is fanned out"
+        rest = {f"r{n}": 1 for n in range(READERS) if n % NODES}
+        people = await cluster.people(crowd.http, cluster.nodes[1], CHAT)
+        assert people == rest
+        to_redis.silent = to_postgres.silent = False
+        await until(lambda: all(reader.told[-1] for reader in lonely), 10.0)
+        await conclude(crowd, cluster)
+        everybody = {f"r{n}": 1 for n in range(READERS)}
+        for node in cluster.nodes:
+            assert await cluster.people(crowd.http, node, CHAT) == everybody
+        assert all(reader.resets == 0 for reader in crowd.readers), "nothing was lost"
+        slowest_s = max(each.slowest_s for each in crowd.speakers)
+        assert slowest_s <= REFUSED_WITHIN_S

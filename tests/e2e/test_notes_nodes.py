@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .test_y_websocket import NodeClient
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.nodes, pytest.mark.timeout(180)]
 
 # A hang-up is noticed by pings, a crash by the census: see `tests/e2e/test_faults.py`.
 FALLS_WITHIN_S = 40.0

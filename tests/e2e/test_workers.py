@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.services.postgres import Postgres
     from tests.services.redis import RedisServer
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.long, pytest.mark.nodes, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
