@@ -71,8 +71,10 @@ run: setup
 soak: .venv/.test $(VENDOR)
 	$(PY) -m pytest -m soak --timeout=0 $(ARGS)
 
+# The second one needs Redis and PostgreSQL on the machine.
 bench: .venv/.test $(VENDOR)
-	@exec $(PY) -m bench $(ARGS)
+	@$(PY) -m bench $(ARGS)
+	@$(PY) -m bench.nodes $(ARGS)
 
 # ------------------------------------------------------------------ gates and tests
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..hub.ports import Node
 from ..model import Fence
+from ..runtime.stats import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,8 @@ class LocalBackplane:
         self._held: set[str] = set()
         self.node = node
         self.fault: str | None = None
+        self.counts = Traffic()
+        """Nothing: nothing is sent anywhere."""
 
     def attach(self, receiver: Receiver) -> None:
         """See `Backplane.attach`."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..errors import Disconnect, ReplyError
     from ..model import Broadcast, Fence
+    from ..runtime.stats import Traffic
     from ..runtime.tasks import Tasks
 
 
@@ -236,6 +237,10 @@ class Backplane(Protocol):
     @property
     def fault(self) -> str | None:
         """Why this node is cut off from the others; None while it is not."""
+
+    @property
+    def counts(self) -> Traffic:
+        """What it counts, for the metrics."""
 
     def attach(self, receiver: Receiver) -> None:
         """Say who takes what arrives. Called once, before all else."""

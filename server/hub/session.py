@@ -46,6 +46,7 @@ class Session:
         "closed",
         "codec",
         "gateway",
+        "heed",
         "id",
         "intervals",
         "outbox",
@@ -72,6 +73,8 @@ class Session:
         self.subscriptions: dict[str, Subscription] = {}
         self.intervals: dict[str, float] = {}
         self.closed = False
+        self.heed: Callable[[Standing], None] | None = None
+        """What its gateway does when the hub's standing changed; None: it is told."""
         self._knows_live = True
         self._has_reply = False
         self._farewell: Disconnect | None = None
@@ -104,7 +107,7 @@ class Session:
         """
         if live is not self._knows_live and self._has_reply:
             self._knows_live = live
-            self.tell(Standing(live))
+            (self.heed or self.tell)(Standing(live))
 
     def push(self, frame: bytes, channel: str | None, *, exempt: bool = False) -> None:
         """Queue a frame that must not be lost; too much of it ends the session."""
@@ -202,6 +205,7 @@ class Session:
 
     def _leave(self) -> None:
         self.closed = True
+        self.heed = None
         self._counted_gaps()
         _wake(self._caught_up)
         _wake(self._slot)

@@ -145,6 +145,36 @@ COUNTED: Final = (
         "Streams ended because the log had lost what was delivered of them.",
         lambda hub: hub.stats.renewed,
     ),
+    Counted(
+        "hubbub_backplane_operations_total",
+        "Commands sent to Redis.",
+        lambda hub: hub.backplane.counts.operations,
+    ),
+    Counted(
+        "hubbub_backplane_sent_total",
+        "Broadcasts and orders that Redis took.",
+        lambda hub: hub.backplane.counts.sent,
+    ),
+    Counted(
+        "hubbub_backplane_dropped_total",
+        "Those that were dropped because Redis was away or too slow.",
+        lambda hub: hub.backplane.counts.dropped,
+    ),
+    Counted(
+        "hubbub_backplane_heard_total",
+        "Frames that came from Redis.",
+        lambda hub: hub.backplane.counts.heard,
+    ),
+    Counted(
+        "hubbub_backplane_undecodable_total",
+        "Those of them that could not be read.",
+        lambda hub: hub.backplane.counts.undecodable,
+    ),
+    Counted(
+        "hubbub_backplane_reconnects_total",
+        "How often this node was cut off from the others and came back.",
+        lambda hub: hub.backplane.counts.reconnects,
+    ),
     Counted("hubbub_commits_total", "Transactions.", lambda hub: hub.stats.commits),
     Counted(
         "hubbub_commits_failed_total",

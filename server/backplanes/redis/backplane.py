@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ...hub.ports import Node, NodeRoll, Order, Receiver
     from ...model import JSON, Attendance, Fence
     from ...runtime.clock import Clock
+    from ...runtime.stats import Traffic
     from ...runtime.tasks import Tasks
-    from .counts import Counts
     from .log import BoundsOf
 
 __all__ = ["Bounds", "RedisBackplane"]
@@ -79,7 +79,7 @@ class RedisBackplane:
         return self._link.fault
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> Traffic:
         """What was sent, dropped and heard since the start."""
         return self._link.counts
 

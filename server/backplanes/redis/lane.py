@@ -11,7 +11,7 @@ from .wire import Away, Moved, Wire
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .counts import Counts
+    from ...runtime.stats import Traffic
     from .scripts import Script
     from .servers import Address, Servers
     from .wire import Argument, Reply, Words
@@ -36,7 +36,7 @@ class Lane:
     """
 
     def __init__(
-        self, servers: Servers, counts: Counts, width: int, deadline_s: float
+        self, servers: Servers, counts: Traffic, width: int, deadline_s: float
     ) -> None:
         self._servers = servers
         self._counts = counts

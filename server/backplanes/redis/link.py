@@ -15,9 +15,9 @@ from operator import methodcaller
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from ...runtime.stats import Traffic
 from .census import Census
 from .codec import Undecodable, decode, decode_order
-from .counts import Counts
 from .ears import Deaf, Ears
 from .entrance import Entrance
 from .lane import Lane
@@ -64,7 +64,7 @@ class Link:
         self.names = names
         self.fault: str | None = NOT_YET
         self.receiver: Receiver | None = None
-        self.counts = Counts()
+        self.counts = Traffic()
         self.appends, self.reads = self._lane(1), self._lane(READERS)
         sends, self._beats = self._lane(1), self._lane(1, BEAT_DEADLINE_S)
         self._lanes = (self.appends, self.reads, sends, self._beats)

@@ -11,7 +11,7 @@ from ...errors import UNAVAILABLE, Refusal
 from .wire import Away
 
 if TYPE_CHECKING:
-    from .counts import Counts
+    from ...runtime.stats import Traffic
     from .lane import Command, Lane
 
 logger = logging.getLogger("hubbub.redis")
@@ -24,7 +24,7 @@ PIPELINE = 512
 class Sender:
     """Sends in the order of `put`, over a lane of one connection."""
 
-    def __init__(self, lane: Lane, counts: Counts) -> None:
+    def __init__(self, lane: Lane, counts: Traffic) -> None:
         self._lane = lane
         self._counts = counts
         self._waiting: deque[tuple[Command, int]] = deque()
