@@ -3,6 +3,7 @@
     HubbubError
     ├── Refusal(ReplyError)       a command is answered with an error, the session lives
     ├── Unrecoverable(reason)     the log no longer holds what follows a position
+    ├── Away(reason)              the database or Redis does not answer
     ├── Lagged(position)          a Python subscriber was too slow; resume from there
     └── SettingsError(faults)     the process cannot start; all faults at once
 
@@ -121,6 +122,14 @@ class Refusal(HubbubError):
 
 class Unrecoverable(HubbubError):
     """The log does not hold everything after a position: another epoch, or trimmed."""
+
+
+class Away(HubbubError):
+    """The database or Redis cannot be reached, or did not answer in time.
+
+    The text says why, without any password. What was to be written may have been: a
+    key makes a second try safe.
+    """
 
 
 class Lagged(HubbubError):

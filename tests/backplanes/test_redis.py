@@ -10,8 +10,7 @@ import pytest
 
 from server.backplanes.redis import census, leases, link
 from server.backplanes.redis.backplane import RedisBackplane
-from server.backplanes.redis.wire import Away
-from server.errors import Refusal, SettingsError
+from server.errors import Away, Refusal, SettingsError
 from server.hub.ports import Appended
 from server.model import Fence, Position, Signal
 from server.runtime.tasks import Tasks

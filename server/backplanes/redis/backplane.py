@@ -6,7 +6,7 @@ import logging
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from ...errors import UNAVAILABLE, Refusal, SettingsError
+from ...errors import UNAVAILABLE, Away, Refusal, SettingsError
 from ...model import Publication, Signal
 from ...runtime.clock import SystemClock
 from .codec import encode, encode_order
@@ -17,7 +17,6 @@ from .log import Bounds, RedisLog
 from .names import Names
 from .rolls import Rolls
 from .servers import Servers, Unfit
-from .wire import Away
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from redis.exceptions import RedisError
 
-from .wire import Away, by_the_deadline
+from ...errors import Away
+from .wire import by_the_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

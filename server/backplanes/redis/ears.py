@@ -10,9 +10,9 @@ import asyncio
 from itertools import count
 from typing import TYPE_CHECKING
 
+from ...errors import Away
 from .ear import Ear
 from .lane import Command
-from .wire import Away
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -6,7 +6,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from .wire import Away, Moved, Wire
+from ...errors import Away
+from .wire import Moved, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,6 +15,7 @@ from operator import methodcaller
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from ...errors import Away
 from ...runtime.stats import Traffic
 from .census import Census
 from .codec import Undecodable, decode, decode_order
@@ -23,7 +24,7 @@ from .entrance import Entrance
 from .lane import Lane
 from .sender import Sender
 from .servers import Unfit
-from .wire import DEADLINE_S, Away
+from .wire import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable

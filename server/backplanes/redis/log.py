@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from ...content import check_append, encode_append
-from ...errors import BAD_REQUEST, UNAVAILABLE, Refusal, Unrecoverable
+from ...errors import BAD_REQUEST, UNAVAILABLE, Away, Refusal, Unrecoverable
 from ...hub.ports import Appended, Duplicate, Rejected, Slice, Snapshot
 from ...model import Position
 from . import scripts
 from .codec import Undecodable, envelope, opened
 from .lane import Command, call
-from .wire import Away
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,8 +7,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
-from ...errors import UNAVAILABLE, Refusal
-from .wire import Away
+from ...errors import UNAVAILABLE, Away, Refusal
 
 if TYPE_CHECKING:
     from ...runtime.stats import Traffic

@@ -15,7 +15,8 @@ from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.exceptions import ResponseError
 
-from .wire import DEADLINE_S, LOAD, Away, by_the_deadline, converse
+from ...errors import Away
+from .wire import DEADLINE_S, LOAD, by_the_deadline, converse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

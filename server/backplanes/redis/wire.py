@@ -23,6 +23,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from ...errors import Away
 from .scripts import ALL
 
 if TYPE_CHECKING:
@@ -40,10 +41,6 @@ DEADLINE_S = 2.0
 LOAD: Sequence[Words] = tuple(("SCRIPT", "LOAD", each.text) for each in ALL)
 
 _UNFIT = (ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError)
-
-
-class Away(Exception):
-    """Redis does not answer, or cannot; the text says why, without any password."""
 
 
 class Moved(Away):

@@ -6,21 +6,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ...errors import HubbubError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection, Table
 
 T = TypeVar("T")
-
-
-class Away(HubbubError):
-    """The database cannot be reached, or did not answer in time.
-
-    What was to be written may have been: the caller's keys make a second try safe.
-    """
 
 
 class Database(Protocol):

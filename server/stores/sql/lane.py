@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, cast
 
 from sqlalchemy.exc import DBAPIError
 
-from .database import Away
+from ...errors import Away
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

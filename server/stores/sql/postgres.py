@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from ...errors import SettingsError
+from ...errors import Away, SettingsError
 from ...runtime.tasks import Tasks
-from .database import Away
 from .lane import Jobs, Lane, Line, ask, words
 from .server import InUse, Server
 

@@ -19,9 +19,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from ...errors import SettingsError
+from ...errors import Away, SettingsError
 from . import origin
-from .database import Away
 from .lane import Doubt, Line, words
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.backplanes.redis.wire import Away
-from server.errors import Refusal, Unrecoverable
+from server.errors import Away, Refusal, Unrecoverable
 from server.hub.ports import Appended, Duplicate
 from server.model import Position, Publication
 from server.stores.ring import Step, step

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.backplanes.redis.servers import Address, Servers, Unfit
-from server.backplanes.redis.wire import Away
+from server.errors import Away
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from sqlalchemy import text
 
+from server.errors import Away
 from server.stores.sql import lane as lanes
-from server.stores.sql.database import Away
 from server.stores.sql.lane import ANSWER_S, LEAST_S, Jobs, Lane, Line, ask
 from server.stores.sql.server import Server
 from server.stores.sql.store import SqlStore

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
-from server.errors import Unrecoverable
+from server.errors import Away, Unrecoverable
 from server.model import Position
 from server.stores.sql.channels import lock_channels
-from server.stores.sql.database import Away
 from server.stores.sql.origin import begin_anew
 from server.stores.sql.server import Server
 from server.stores.sql.store import SqlStore

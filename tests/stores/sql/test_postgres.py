@@ -13,12 +13,11 @@ from blockbuster import blockbuster_ctx
 from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DBAPIError
 
-from server.errors import SettingsError
+from server.errors import Away, SettingsError
 from server.hub.ports import Append, Appended, Draft, Duplicate, Rejected
 from server.kinds.chat.rows import RoomTouched
 from server.kinds.notes.rows import NoteTouched
 from server.model import Position
-from server.stores.sql.database import Away
 from server.stores.sql.server import Server
 from server.stores.sql.store import SqlStore
 from server.stores.sql.tables import channel, publication
