@@ -20,7 +20,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import TOO_MANY_REQUESTS, Refusal
+from ..errors import TOO_MANY_REQUESTS, HubbubError, Refusal
 from ..model import Attendance, Joined, Left, Position, Publication, Reset, Signal
 from .fanout import spread
 from .flusher import SLICE_S
@@ -195,9 +195,10 @@ class Channel:
             return
         try:
             missing = await read_missing(self.committer.log, self.name, top, needed)
-        except Exception:
+        except Exception as error:
             # The log is away; what waits is kept, and the next turn tries again.
-            logger.exception("channel %s: cannot read the log", self.name)
+            trace = None if isinstance(error, HubbubError) else error
+            logger.warning("channel %s: cannot read the log", self.name, exc_info=trace)
             await self._hub.pause(RETRY_S)
             return
         if self.top != top or self._inbox.first() is not first:

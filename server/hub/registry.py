@@ -6,7 +6,7 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import LIMIT_EXCEEDED, UNAVAILABLE, UNKNOWN_CHANNEL, Refusal
+from ..errors import LIMIT_EXCEEDED, UNAVAILABLE, UNKNOWN_CHANNEL, HubbubError, Refusal
 from ..model import SERVER, split_channel
 from .channel import Channel
 from .kind import Keep
@@ -107,7 +107,10 @@ class Registry:
                 channel.not_found()
                 if not isinstance(error, Exception) or isinstance(error, Refusal):
                     raise
-                logger.exception("channel %s: cannot be loaded", channel.name)
+                trace = None if isinstance(error, HubbubError) else error
+                logger.warning(
+                    "channel %s: cannot be loaded", channel.name, exc_info=trace
+                )
                 raise Refusal(UNAVAILABLE) from None
             channel.loaded = True
             channel.found(before, top)

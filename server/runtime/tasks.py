@@ -27,6 +27,9 @@ class Tasks:
         self._leave = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        return len(self._running)
+
     async def start(self) -> None:
         """Enter the group."""
         self._keeper = asyncio.get_running_loop().create_task(

@@ -75,6 +75,7 @@ COUNTED: Final = (
         "code",
     ),
     Counted("hubbub_channels", "Open channels.", lambda hub: len(hub.channels)),
+    Counted("hubbub_tasks", "Tasks of the hub that run.", lambda hub: len(hub.tasks)),
     Counted("hubbub_outbox_bytes", "Bytes that wait for all sessions.", _waiting_bytes),
     Counted(
         "hubbub_publications_total",

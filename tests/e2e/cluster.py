@@ -38,6 +38,15 @@ class Cluster:
             reply = await ws.receive_json()
         return {each["name"]: each["sessions"] for each in reply.get("presence", [])}
 
+    async def figure(
+        self, http: aiohttp.ClientSession, node: ServerProcess, name: str
+    ) -> float:
+        """Return one of a node's metrics, which has no label."""
+        async with http.get(f"{node.url}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        (found,) = (line for line in lines if line.startswith(f"{name} "))
+        return float(found.partition(" ")[2])
+
     async def is_ready(self, http: aiohttp.ClientSession, node: ServerProcess) -> bool:
         """Whether a node says that it is ready."""
         async with http.get(f"{node.url}/readyz") as answer:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from server.errors import TOO_MANY_REQUESTS, UNAVAILABLE, Refusal
+from server.errors import TOO_MANY_REQUESTS, UNAVAILABLE, Away, Refusal
 from server.hub import commit as commit_module
 from server.hub.commit import Committer
 from server.hub.ports import Append, Appended, Draft, Outcome
@@ -182,3 +182,22 @@ async def test_what_is_under_way_at_the_end_is_refused() -> None:
     await tasks.stop()
     assert all(isinstance(each.exception(), Refusal) for each in said)
     assert desk.failed == [[1, 2]]
+
+
+async def test_a_log_that_is_away_is_not_waited_for_again(desk: Desk) -> None:
+    """Who comes next is refused at once, until the watch has seen it answer."""
+    desk.log.append_fault = Away("no answer within 2 s")
+    (outcome,) = await asyncio.gather(desk.say(1), return_exceptions=True)
+    assert isinstance(outcome, Refusal)
+    assert outcome.error.code == UNAVAILABLE.code
+    with pytest.raises(Refusal, match="the store does not answer"):
+        desk.committer.check_room()
+    with pytest.raises(Refusal):
+        desk.committer.check_fault()
+
+
+async def test_a_fault_of_another_kind_is_asked_about_again(desk: Desk) -> None:
+    """A full disk may have room for the next."""
+    desk.log.append_fault = OSError("no space left")
+    await asyncio.gather(desk.say(1), return_exceptions=True)
+    desk.committer.check_room()
