@@ -213,9 +213,9 @@ class Channel:
             self._hub.stats.healed += len(missing)
             self._inbox.mend(missing)
 
-    def _start_epoch(self, position: Position) -> None:
-        self.top = position
-        self._inbox.begin(Reset(self.name, position))
+    def _start_epoch(self, at: Position) -> None:
+        self.top = at
+        self._inbox.begin(Reset(self.name, at))
 
     def found(self, before: Position | None, top: Position) -> None:
         """Take the log's top, read when this node had delivered up to `before`.

@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 import pytest_asyncio
@@ -17,6 +17,7 @@ from server.app import build_app
 from server.web.assets import Assets
 from tests.machine import CHROMIUM_FLAGS, chromium
 
+from .lone_node import raise_lone_node
 from .server_process import ServerProcess
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from aiohttp.test_utils import BaseTestServer
     from playwright.async_api import Browser, BrowserContext, Dialog, Page
+
+    from .lone_node import LoneNode
 
 VENDOR = Path(__file__).resolve().parents[2] / "static" / "vendor" / "notes.js"
 WITHIN_S = 15.0
@@ -72,10 +75,22 @@ async def browser() -> AsyncIterator[Browser]:
         await found.close()
 
 
+class Place(Protocol):
+    """Where notes are."""
+
+    @property
+    def url(self) -> str:
+        """Without a path."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether they are on a disk."""
+
+
 class Writer:
     """One person in a browser of their own, and what its console complained about."""
 
-    def __init__(self, context: BrowserContext, server: ServerProcess) -> None:
+    def __init__(self, context: BrowserContext, server: Place) -> None:
         self.context = context
         self.page: Page
         self.complaints: list[str] = []
@@ -100,6 +115,11 @@ class Writer:
         """Wait until the saved state is in these words."""
         status = self.page.locator("#save-status")
         await expect(status).to_have_text(words, timeout=WITHIN_MS)
+
+    async def stands(self, state: str) -> None:
+        """Wait until the pill is in this state."""
+        pill = self.page.locator("#connection")
+        await expect(pill).to_have_attribute("data-state", state, timeout=WITHIN_MS)
 
     async def text(self) -> str:
         """The text in the editor."""
@@ -126,7 +146,7 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def writer(browser: Browser, server: ServerProcess, name: str) -> Writer:
+async def writer(browser: Browser, server: Place, name: str) -> Writer:
     """A visitor who has chosen a name."""
     context = await browser.new_context()
     await context.request.get(f"{server.url}/lesson")
@@ -139,7 +159,7 @@ async def writer(browser: Browser, server: ServerProcess, name: str) -> Writer:
 
 @asynccontextmanager
 async def pair(
-    browser: Browser, server: ServerProcess, note: str = "welcome"
+    browser: Browser, server: Place, note: str = "welcome"
 ) -> AsyncIterator[tuple[Writer, Writer]]:
     """Ada and Bob with one note open; at the end nobody's console has complained."""
     ada = await writer(browser, server, "Ada Lovelace")
@@ -251,6 +271,118 @@ async def test_saved_is_said_only_after_the_commit(
             server.resume()
         await ada.sees("Saved")
         await bob.reads("abcd")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def node() -> AsyncIterator[LoneNode]:
+    """One that can be cut off."""
+    async with raise_lone_node() as raised:
+        yield raised
+
+
+PAUSED = "Paused, kept on this device"
+
+WORDS = """async ([state, paused, unsaved, kept]) => {
+  const { saveWords } = await import("/static/js/notes/save-status.js");
+  return saveWords({ state, paused, unsaved, kept, durable: true }).words;
+}"""
+SAVED_STATES = {
+    ("live", False, 0, True): "Saved",
+    ("live", False, 2, True): "Saving 2",
+    ("live", True, 0, True): "Saved",
+    ("live", True, 2, True): PAUSED,
+    ("live", True, 2, False): "Paused, 2 not saved",
+    ("connecting", False, 0, True): "Opening",
+    ("connecting", True, 0, True): PAUSED,
+    ("reconnecting", True, 0, False): "Paused",
+    ("reconnecting", False, 0, True): OFFLINE,
+    ("offline", False, 2, False): "Offline, 2 not saved",
+    ("closed", False, 2, True): "Not saved",
+}
+
+
+async def test_the_saved_state_is_in_plain_words(
+    browser: Browser, node: LoneNode
+) -> None:
+    """What is durable is called saved, and nothing else."""
+    page = await browser.new_page()
+    await page.goto(f"{node.url}/lesson")
+    for facts, words in SAVED_STATES.items():
+        assert await page.evaluate(WORDS, list(facts)) == words, facts
+    await page.close()
+
+
+async def test_an_outage_is_told_and_one_writes_on(
+    browser: Browser, node: LoneNode
+) -> None:
+    """The pill says so, what is typed is kept here; then it is shared, and so said."""
+    async with pair(browser, node, "outage") as (ada, bob):
+        opened = node.opened
+        node.cut_off()
+        for each in (ada, bob):
+            await each.stands("paused")
+            # What was said before holds.
+            await each.sees(each.saved)
+        await ada.type("hello ")
+        await bob.type("hello")
+        for each in (ada, bob):
+            await each.sees(PAUSED)
+        assert node.opened == opened
+        node.reunite()
+        for each in (ada, bob):
+            await each.stands("live")
+            await each.sees(each.saved)
+        await until(lambda: same_text(ada, bob))
+        assert sorted((await ada.text()).split("hello")) == ["", "", " "]
+        assert node.opened == opened
+
+
+async def same_text(ada: Writer, bob: Writer) -> bool:
+    """Whether both have all that was typed."""
+    text = await ada.text()
+    return len(text) == len("hello hello") and text == await bob.text()
+
+
+async def test_who_comes_in_an_outage_is_told_of_it(
+    browser: Browser, node: LoneNode
+) -> None:
+    """A tab that is loaded anew meanwhile has its text, and waits."""
+    async with pair(browser, node, "reload") as (ada, bob):
+        await ada.type("before")
+        await bob.reads("before")
+        node.cut_off()
+        await ada.stands("paused")
+        await ada.type(" after")
+        await ada.sees(PAUSED)
+        await ada.page.reload()
+        await ada.stands("paused")
+        await ada.sees(PAUSED)
+        assert await ada.text() == "before after"
+        node.reunite()
+        await bob.reads("before after")
+        await ada.sees(ada.saved)
+        await ada.stands("live")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(60)
+async def test_a_long_outage_breaks_no_connection(
+    browser: Browser, node: LoneNode
+) -> None:
+    """An answer that cannot come is not waited for."""
+    async with pair(browser, node, "patience") as (ada, bob):
+        node.cut_off()
+        await ada.type("typed early")
+        await ada.stands("paused")
+        opened = node.opened
+        await asyncio.sleep(12)
+        await ada.type(" and late")
+        await ada.sees(PAUSED)
+        assert node.opened == opened
+        node.reunite()
+        await bob.reads("typed early and late")
+        await ada.sees(ada.saved)
+        assert node.opened == opened
 
 
 @pytest.mark.long

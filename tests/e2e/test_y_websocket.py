@@ -18,10 +18,13 @@ from server.gateways.yjs import codec
 from tests.gateways.note_house import Closed, Yjs
 from tests.machine import CHROMIUM_FLAGS, chromium, node
 
+from .lone_node import raise_lone_node
 from .server_process import ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from server.model import Standing
 
 STATIC = Path(__file__).resolve().parents[2] / "static"
 ANSWER_S = 20.0
@@ -123,6 +126,27 @@ class TestStock:
     """y-websocket as it comes from npm."""
 
     pytestmark = needs_node
+
+    async def test_an_outage_costs_it_nothing(self) -> None:
+        """What it writes meanwhile is kept then; it hears no word that it lacks."""
+        async with raise_lone_node() as node:
+            notes = f"{node.ws_url}/ws/notes"
+            async with stock(notes, "n", "A") as a, stock(notes, "n", "B") as b:
+                for peer in (a, b):
+                    await peer.do("synced")
+                await a.do("insert", at=0, text="before ")
+                await b.do("text", expected="before ")
+                node.cut_off()
+                await a.do("insert", at=7, text="meanwhile ")
+                await asyncio.sleep(0.2)
+                assert await b.do("read") == "before "
+                node.reunite()
+                await b.do("text", expected="before meanwhile ")
+                await b.do("insert", at=17, text="after")
+                await a.do("text", expected="before meanwhile after")
+                for peer in (a, b):
+                    assert await peer.do("complaints") == []
+            assert node.opened == 2
 
     @pytest.mark.browser
     @pytest.mark.timeout(120)
@@ -257,7 +281,7 @@ class Author:
         update = peer.insert(0, word)
         await peer.send(codec.update(update), codec.saved(self.made))
 
-    def _note(self, message: codec.Message) -> None:
+    def _note(self, message: codec.Message | Standing) -> None:
         if isinstance(message, codec.SaveRequest):
             self.saved = max(self.saved, message.number)
 

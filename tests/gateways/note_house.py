@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from server import keys
 from server.backplanes.local import LocalBackplane
+from server.errors import UNAVAILABLE, Refusal
 from server.gateways import either
 from server.gateways.yjs import codec
 from server.hub.hub import Hub
@@ -21,24 +22,25 @@ from server.hub.limits import Limits
 from server.kinds.notes.kind import NotesKind
 from server.kinds.notes.rows import NoteTouched
 from server.lib0 import Reader
-from server.model import Principal
+from server.model import Principal, Standing
 from server.runtime.clock import SystemClock, random_id
 from server.settings import Settings
 from server.stores.memory import Apply, MemoryLog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from aiohttp import ClientWebSocketResponse
     from aiohttp.typedefs import Handler
 
     from server.hub.ports import Append, Change, Outcome
+    from server.model import Position
 
     Doc = pycrdt.Doc[pycrdt.Text]
 
 ANSWER_S = 5.0
 
-M = TypeVar("M", bound=codec.Message)
+M = TypeVar("M", bound="codec.Message | Standing")
 
 
 def _pass_over(change: Change) -> None:
@@ -54,15 +56,26 @@ class HeldLog(MemoryLog):
         self.open = asyncio.Event()
         self.open.set()
         self.fails = False
-        self.kept = 0
+        self.away = self.refuses = False
+        self.asked = self.kept = 0
 
     async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
         """Wait until it may commit, then commit or fail."""
+        self.asked += 1
         await self.open.wait()
+        if self.away or self.refuses:
+            raise Refusal(UNAVAILABLE)
         if self.fails:
             raise OSError("no space left")
         self.kept += len(batch)
         return await super().append(batch)
+
+    async def tops(self, channels: Sequence[str]) -> Mapping[str, Position]:
+        """Say where channels end, if it answers; never at once."""
+        await asyncio.sleep(0.001)
+        if self.away:
+            raise Refusal(UNAVAILABLE)
+        return await super().tops(channels)
 
 
 @dataclass
@@ -77,6 +90,21 @@ class House:
         """Open a note as somebody, by the Yjs wire."""
         ws = await self.client.ws_connect(f"/ws/notes/{note}?as={who}")
         return Yjs(ws)
+
+    def cut_off(self) -> None:
+        """Cut the node off from the others."""
+        self._backplane.fault = "cut off by the test"
+        self.hub.neighbours.cut_off(self._backplane.fault)
+
+    def reunite(self) -> None:
+        """Let it hear the others again."""
+        self._backplane.fault = None
+        self.hub.neighbours.reunited()
+
+    @property
+    def _backplane(self) -> LocalBackplane:
+        assert isinstance(self.hub.backplane, LocalBackplane)
+        return self.hub.backplane
 
     async def join(self, who: str = "ada", note: str = "lab") -> Yjs:
         """Connect and synchronise."""
@@ -136,13 +164,15 @@ class Yjs(Typist):
         """Insert at the front, and send it."""
         await self.send(codec.update(self.insert(0, text)))
 
-    async def receive(self) -> codec.Message:
+    async def receive(self) -> codec.Message | Standing:
         """Return the next message; raise Closed or Denied."""
         frame = await self.ws.receive(ANSWER_S)
         if frame.type is not WSMsgType.BINARY:
             raise Closed(self.ws.close_code or 0, str(frame.extra or ""))
         if frame.data[:2] == b"\x02\x00":
             raise Denied(Reader(frame.data[2:]).var_string())
+        if frame.data[:1] == b"\x67":
+            return Standing(live=frame.data == b"\x67\x01")
         (message,) = codec.decode(frame.data)
         if isinstance(message, codec.Update | codec.SyncStep2):
             self.doc.apply_update(message.update)

@@ -17,6 +17,7 @@ from server.model import (
     Publish,
     Published,
     Signal,
+    Standing,
     Subscribe,
     Subscribed,
 )
@@ -327,3 +328,21 @@ async def test_other_words_can_be_chosen_before_anything_was_said(
     assert stage.hub.stats.sessions == {"test": 0, "other": 1}
     guest.session.gone()
     assert stage.hub.stats.sessions == {"test": 0, "other": 0}
+
+
+async def test_a_gateway_may_heed_what_its_session_would_be_told(stage: Stage) -> None:
+    """Where the hub stands goes to the gateway instead, once each, until the end."""
+    guest, plain = stage.guest(), stage.guest(BOB)
+    heard: list[Standing] = []
+    guest.session.heed = heard.append
+    for each in (guest, plain):
+        await each.join()
+        for live in (False, False, True, False):
+            each.session.stand(live=live)
+    await turns(2)
+    told = [Standing(live=live) for live in (False, True, False)]
+    assert (heard, guest.wire.told_of(Standing)) == (told, [])
+    assert plain.wire.told_of(Standing) == told
+    guest.session.close(CLOSED)
+    guest.session.stand(live=True)
+    assert heard == told

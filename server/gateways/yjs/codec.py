@@ -24,7 +24,8 @@ MAX_AWARENESS_STATE_BYTES: Final = 4096
 MAX_AWARENESS_DEPTH: Final = 32
 
 _SYNC, _AWARENESS, _AUTH, _QUERY_AWARENESS = 0, 1, 2, 3
-_SAVE: Final = 102  # private: only clients that ask are ever sent it
+_SAVE, _STANDING = 102, 103  # private: only clients that send a 102 are told any
+_FROM_SERVER: Final = {_AUTH: "auth", _STANDING: "standing"}
 _SYNC_STEP_1, _SYNC_STEP_2, _SYNC_UPDATE = 0, 1, 2
 _AUTH_DENIED: Final = 0
 _LARGEST_NUMBER: Final = 10**21  # JavaScript writes larger ones with an exponent
@@ -128,8 +129,8 @@ def _message(reader: Reader, max_entries: int, max_state_bytes: int) -> Message:
         return QueryAwareness()
     if kind == _SAVE:
         return SaveRequest(reader.var_uint())
-    if kind == _AUTH:
-        raise FrameError("auth messages come from the server only")
+    if kind in _FROM_SERVER:
+        raise FrameError(f"{_FROM_SERVER[kind]} messages come from the server only")
     raise FrameError(f"unknown message type {kind}")
 
 
@@ -232,3 +233,8 @@ def denied(reason: str) -> bytes:
 def saved(number: int) -> bytes:
     """Write the frame that answers SaveRequest(number), after the commit only."""
     return bytes((_SAVE,)) + var_uint(number)
+
+
+def standing(*, live: bool) -> bytes:
+    """Write the frame that says whether the hub is live; see `Standing`."""
+    return bytes((_STANDING,)) + var_uint(live)

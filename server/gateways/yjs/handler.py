@@ -6,12 +6,16 @@ Differences to a stock server, each for a reason:
   all that it lacks (sync step 1), and the client, which has it, sends it. A client
   whose answer builds on something missing too waits for somebody else itself: it is
   told to come back later, and nothing of it is acknowledged until then.
+- While the hub is not live (`Standing`), a joined client stays connected. What it sends
+  is put off: not acknowledged and not kept here, because the client has it. When the
+  hub is live again, the client is asked for it. Those are told of it who know our word.
 - What cannot be taken is not dropped in silence: the reason is told (auth denied), and
   the close code says whether to come back (4400-4499: not).
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -28,7 +32,7 @@ from ...errors import (
     UNKNOWN_CHANNEL,
     Refusal,
 )
-from ...model import Event, StateVector, Subscribe
+from ...model import Event, Standing, StateVector, Subscribe
 from .. import frames
 from . import codec
 from .speech import KEEP_ALIVE, awareness_frame
@@ -41,6 +45,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hubbub.yjs")
 
 KEEP_ALIVE_S = 20.0
+ASK_AGAIN_S = 1.0
+"""How soon it is asked for what was put off, and at most how often.
+
+A store may answer and yet keep nothing: then the hub is live and not, by turns.
+"""
 
 _GOING_AWAY, _TRY_AGAIN = 1012, 1013
 _BAD_FRAME, _FORBIDDEN = 4400, 4403
@@ -78,6 +87,14 @@ class YjsReceiver:
         self._lacking = False
         """Whether nothing is acknowledged until it has sent all that we lack."""
         self._unanswered: int | None = None
+        self._unsaid: codec.AwarenessEntry | None = None
+        """Its newest presence, while the others cannot be told."""
+        self._asks_again = False
+        self._is_ours = False
+        """Whether it has shown that it knows our own messages."""
+        self._turn = asyncio.Lock()
+        """One thing at a time: a frame, or to ask for what was put off."""
+        session.heed = self._heed
         self._stay()
 
     async def on_text(self, frame: bytes) -> None:
@@ -87,15 +104,18 @@ class YjsReceiver:
     async def on_binary(self, frame: bytes) -> None:
         """Carry out each message of a frame, in order."""
         try:
-            for message in codec.decode(frame):
-                await self._carry_out(message)
-                if self.session.closed:
-                    return
+            async with self._turn:
+                for message in codec.decode(frame):
+                    await self._carry_out(message)
+                    if self.session.closed:
+                        return
         except codec.FrameError as error:
             logger.info("a frame was refused: %s", error)
             self._refuse(INVALID, str(error))
         except Refusal as refusal:
             self._refuse(_disconnect(refusal.error), refusal.error.message)
+
+    # What it sends
 
     async def _carry_out(self, message: codec.Message) -> None:
         if isinstance(message, codec.SyncStep1):
@@ -120,14 +140,17 @@ class YjsReceiver:
                 if frame is not None:
                     self.session.push(frame, self._channel)
             case codec.SaveRequest():
+                self._meet()
                 self._save(message.number)
 
     async def _join(self) -> None:
         """Send what the client lacks, and ask for what we lack."""
         await self.session.caught_up()
         since = StateVector(self._has)
-        self._asked += 1
         await self._hub.join(self.session, Subscribe(None, self._channel, since))
+        self._asked += 1
+        # Who joins meanwhile must know: else it would not notice the end of it.
+        self.session.stand(live=self._hub.neighbours.live)
 
     async def _write(self, update: bytes, *, whole: bool) -> None:
         """Publish an update; a `whole` one answers our step 1: it has all we lack."""
@@ -135,10 +158,11 @@ class YjsReceiver:
         try:
             await self.session.submit(self._channel, event, self._answer)
         except Refusal as refusal:
-            if whole or refusal.error is not NOT_YET:
+            is_ahead = refusal.error is NOT_YET and not whole
+            if not is_ahead and not self._is_put_off(refusal):
                 raise
             self._lacking = True
-            if not self._asked:
+            if is_ahead and not self._asked:
                 await self._join()
             return
         if self._lacking and whole:
@@ -148,19 +172,31 @@ class YjsReceiver:
 
     def _answer(self, kept: Kept) -> None:
         # The echo is the acknowledgement. What was not kept, the client has still: it
-        # comes back and sends it again.
-        if kept.exception() is not None:
+        # is asked for it, or comes back and sends it again.
+        if not kept.cancelled() and kept.exception() is None:
+            return
+        self._lacking = True
+        if self._hub.neighbours.live:
             self.session.close(SERVER_ERROR)
 
     async def _present(self, entry: codec.AwarenessEntry) -> None:
         """Take the presence that this client brought, not what it merely heard."""
-        if self._client not in (None, entry.client) or not self._is_news(entry):
+        if self._client not in (None, entry.client):
+            return
+        if self._unsaid is not None:
+            self._unsaid = entry
+        if not self._is_news(entry):
             return
         self._client = entry.client
         state = None if entry.state is None else msgspec.json.decode(entry.state)
         content = {"client": entry.client, "clock": entry.clock, "state": state}
         event = Event("awareness", content, str(entry.client), signal=True)
-        await self._hub.signal(self.session.who, self._channel, event, self.session)
+        try:
+            await self._hub.signal(self.session.who, self._channel, event, self.session)
+        except Refusal as refusal:
+            if not self._is_put_off(refusal):
+                raise
+            self._unsaid = entry
 
     def _is_news(self, entry: codec.AwarenessEntry) -> bool:
         """Whether nobody told it before: clients send again what they heard."""
@@ -184,12 +220,58 @@ class YjsReceiver:
         self._unanswered = None
 
         def answer(kept: Kept) -> None:
-            if kept.cancelled() or kept.exception() is not None:
-                self.session.close(SERVER_ERROR)
-            else:
+            self._answer(kept)
+            if not self._lacking:
                 self.session.push(frames.binary(codec.saved(number)), None)
+            elif self._unanswered is None:
+                self._unanswered = number
 
         self._hub.settled(self._channel).add_done_callback(answer)
+
+    # While the hub is not live
+
+    def _is_put_off(self, refusal: Refusal) -> bool:
+        return refusal.error.temporary and not self._hub.neighbours.live
+
+    def _meet(self) -> None:
+        """Take it for one that knows our own messages, and tell it where we stand."""
+        if self._is_ours:
+            return
+        self._is_ours = True
+        if not self._hub.neighbours.live:
+            self.session.tell(Standing(live=False))
+
+    def _heed(self, standing: Standing) -> None:
+        """Tell it where the hub stands, if it has the word; ask it when live."""
+        if self._is_ours:
+            self.session.tell(standing)
+        if standing.live and not self._asks_again:
+            self._asks_again = True
+            self._hub.wheel.call_later(ASK_AGAIN_S, self._ask_again)
+
+    def _ask_again(self) -> None:
+        self._asks_again = False
+        waits = self._lacking or self._unsaid is not None
+        if waits and self._hub.neighbours.live and not self.session.closed:
+            self._hub.tasks.spawn(self._take_up(), "yjs-take-up")
+
+    async def _take_up(self) -> None:
+        """Have what was put off sent again, and tell what was not."""
+        try:
+            async with self._turn:
+                if self._lacking and not self._asked:
+                    await self._join()
+                entry, self._unsaid = self._unsaid, None
+                if entry is not None:
+                    await self._present(entry)
+        except Refusal as refusal:
+            if not self._is_put_off(refusal):
+                self._refuse(_disconnect(refusal.error), refusal.error.message)
+        except Exception:
+            self.session.close(SERVER_ERROR)
+            raise
+
+    # How it ends, and that it does not
 
     def _refuse(self, disconnect: Disconnect, reason: str) -> None:
         if not disconnect.returns:

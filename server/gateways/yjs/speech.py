@@ -11,6 +11,7 @@ from ...model import (
     Failed,
     Publication,
     Signal,
+    Standing,
     Subscribed,
 )
 from .. import frames
@@ -39,6 +40,9 @@ class YjsCodec:
                 return awareness_frame((outbound,))
             case Subscribed(state=Difference() as difference):
                 return _synced(difference, outbound.signals)
+            case Standing():
+                # Its receiver sees to it that only those are told who know the word.
+                return frames.binary(codec.standing(live=outbound.live))
             case Failed():
                 return frames.binary(codec.denied(outbound.error.message))
             case _:

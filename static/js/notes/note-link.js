@@ -9,6 +9,8 @@ const SYNC_STEP_1 = 0;
 const AUTH = 2;
 /** Hubbub's own: SaveRequest(n), answered by saved(n) after the commit. */
 const SAVE = 102;
+/** Hubbub's own, to those who ask: 1 or 0, whether the server can pass anything on. */
+const STANDING = 103;
 
 const ANSWER_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 10_000;
@@ -26,7 +28,7 @@ const FIRST_PING_MS = 500;
  * A stock y-websocket provider with what it lacks: truth about what is durable, a
  * measured and jittered way back, others' presence at once after it, and an end.
  *
- * Events: `state` with {state, latencyMs, retryInS}; `change` when the count of unsaved
+ * Events: `state` with {state, paused, latencyMs, retryInS}; `change` when the count of unsaved
  * edits changed; `synced` at the first sync of each connection; `refused` with {code,
  * reason} when the server sends us away for good.
  */
@@ -36,6 +38,7 @@ export class NoteLink extends EventTarget {
   #backoff = new Backoff({ minDelayMs: 400, maxDelayMs: 8000, random: Math.random });
   /** @type {State} */
   #state = "connecting";
+  #paused = false;
   /** @type {number | null} */
   #latencyMs = null;
   #askedAt = 0;
@@ -79,6 +82,11 @@ export class NoteLink extends EventTarget {
     return this.#state;
   }
 
+  /** Whether the server is cut off: it asks for what is made meanwhile when it is not. */
+  get paused() {
+    return this.#paused;
+  }
+
   /** How many of one's own edits are not known to be durable. */
   get unsaved() {
     return this.#saves.waiting;
@@ -98,7 +106,7 @@ export class NoteLink extends EventTarget {
   }
 
   retryNow() {
-    if (this.#state === "reconnecting") this.connect();
+    if (this.#state === "reconnecting" && !this.#paused) this.connect();
   }
 
   /** Come back as somebody else: a connection keeps the name it was opened with. */
@@ -144,6 +152,7 @@ export class NoteLink extends EventTarget {
       this.#reason = decoding.readVarString(decoder);
     };
     handlers[SAVE] = (_encoder, decoder) => this.#answered(decoding.readVarUint(decoder));
+    handlers[STANDING] = (_encoder, decoder) => this.#stand(decoding.readVarUint(decoder) === 1);
     return handlers;
   }
 
@@ -157,7 +166,15 @@ export class NoteLink extends EventTarget {
     ws.send(encoding.toUint8Array(encoder));
     this.#askedAt = performance.now();
     this.#ping.stop();
-    this.#deadline.start(ANSWER_TIMEOUT_MS, () => this.#drop());
+    if (!this.#paused) this.#deadline.start(ANSWER_TIMEOUT_MS, () => this.#drop());
+  }
+
+  /** No answer is overdue while it is paused; then one is to come. @param {boolean} live */
+  #stand(live) {
+    this.#paused = !live;
+    this.#deadline.stop();
+    if (live) this.#saves.opened();
+    this.#tell();
   }
 
   /** @param {number} made */
@@ -185,6 +202,7 @@ export class NoteLink extends EventTarget {
     this.#ping.stop();
     this.#deadline.stop();
     this.#latencyMs = null;
+    this.#paused = false;
     const code = event?.code ?? 0;
     const isOver = code >= 4400 && code < 4500;
     this.#state = isOver ? "closed" : "reconnecting";
@@ -217,7 +235,9 @@ export class NoteLink extends EventTarget {
   #tell() {
     const { leftMs } = this.#retry;
     const retryInS = leftMs === null ? null : Math.ceil(leftMs / 1000);
-    const detail = { state: this.state, latencyMs: this.#latencyMs, retryInS };
+    // Paused, it is connected, though perhaps not all of before is durable.
+    const state = this.#paused ? "live" : this.state;
+    const detail = { state, paused: this.#paused, latencyMs: this.#latencyMs, retryInS };
     this.dispatchEvent(new CustomEvent("state", { detail }));
   }
 }

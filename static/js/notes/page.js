@@ -118,9 +118,9 @@ class NotePage {
   }
 
   #showSaved() {
-    const { state, unsaved } = this.#link;
+    const { state, paused, unsaved } = this.#link;
     const durable = this.#sheet.dataset.durable === "yes";
-    this.#status.show({ state, unsaved, kept: this.#isKept, durable });
+    this.#status.show({ state, paused, unsaved, kept: this.#isKept, durable });
     if (state === "reconnecting" || state === "offline") this.#showAbsent();
   }
 

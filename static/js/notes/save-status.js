@@ -5,6 +5,7 @@ import { icon } from "../dom.js";
 /**
  * @typedef {object} Facts
  * @property {import("../pill.js").Connection["state"]} state
+ * @property {boolean} paused  connected, but the server takes nothing at present
  * @property {number} unsaved  own edits that are not known to be durable
  * @property {boolean} kept  whether all of them are in this device's copy
  * @property {boolean} durable  whether the server keeps anything on disk
@@ -26,18 +27,18 @@ const LOOKS = {
  * @param {Facts} facts
  * @returns {{words: string, look: keyof typeof LOOKS}}
  */
-export function saveWords({ state, unsaved, kept, durable }) {
+export function saveWords({ state, paused, unsaved, kept, durable }) {
   if (state === "closed") return { words: "Not saved", look: "danger" };
-  if (state === "live") {
-    if (unsaved === 0) return { words: durable ? "Saved" : IN_MEMORY, look: "ok" };
-    return { words: `Saving ${unsaved}`, look: "busy" };
+  if (state === "live" && unsaved === 0) {
+    return { words: durable ? "Saved" : IN_MEMORY, look: "ok" };
   }
-  if (state === "connecting") {
+  if (!paused && (state === "live" || state === "connecting")) {
     return { words: unsaved ? `Saving ${unsaved}` : "Opening", look: "busy" };
   }
-  if (kept) return { words: "Offline, kept on this device", look: "offline" };
-  if (unsaved === 0) return { words: "Offline", look: "offline" };
-  return { words: `Offline, ${unsaved} not saved`, look: "danger" };
+  const why = paused ? "Paused" : "Offline";
+  if (kept) return { words: `${why}, kept on this device`, look: "offline" };
+  if (unsaved === 0) return { words: why, look: "offline" };
+  return { words: `${why}, ${unsaved} not saved`, look: "danger" };
 }
 
 /** The mark beside the title that says whether the note is saved. It does not lie. */

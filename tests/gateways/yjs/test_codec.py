@@ -119,6 +119,8 @@ def test_server_frames() -> None:
     assert codec.denied("no").hex() == "0200026e6f"
     assert codec.awareness([AwarenessEntry(3, 4, None)]).hex() == "0108010304046e756c6c"
     assert codec.saved(300).hex() == "66ac02"
+    assert codec.standing(live=True).hex() == "6701"
+    assert codec.standing(live=False).hex() == "6700"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,8 @@ def test_server_frames() -> None:
         (b"\x00\x03\x00", "unknown sync message type 3"),
         (b"\x04", "unknown message type 4"),
         (b"\x63\x00", "unknown message type 99"),
-        (b"\x02\x00\x00", "server only"),
+        (b"\x02\x00\x00", "auth messages come from the server only"),
+        (b"\x67\x01", "standing messages come from the server only"),
         (b"\x00\x02\x05ab", "larger than the bytes"),
         (b"\x03" * 65, "at most 64 messages"),
         (b"\x01\x02\x00\x00", "left over"),

@@ -16,10 +16,8 @@ from server.errors import FORCED_RECONNECT
 from server.gateways.yjs import codec
 from server.gateways.yjs.codec import AwarenessEntry
 from server.gateways.yjs.handler import KEEP_ALIVE_S
-from server.gateways.yjs.speech import YJS
 from server.hub.limits import Limits
 from server.kinds.notes.update import encode_state_vector
-from server.model import Standing
 from server.runtime.wheel import Wheel
 from server.settings import Settings
 from tests.gateways.note_house import Closed, House, Typist, Yjs, open_house, until
@@ -533,8 +531,3 @@ async def test_a_disconnect_that_returns_says_so(house: House) -> None:
     ada = await house.join()
     house.hub.disconnect_all(FORCED_RECONNECT)
     assert (await ada.farewell())[0] == 4500
-
-
-def test_the_protocol_has_no_words_for_an_outage() -> None:
-    """What waits is not called saved meanwhile; stock clients know no other message."""
-    assert YJS.encode(Standing(live=False)) is None

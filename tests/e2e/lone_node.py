@@ -1,0 +1,60 @@
+"""A server in the test's own process, which the test cuts off from nodes it has not."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp.test_utils import TestServer
+
+from server.app import build_app
+from server.backplanes.local import LocalBackplane
+from server.keys import HUB
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from server.hub.hub import Hub
+
+
+@dataclass
+class LoneNode:
+    """A server with its memory only, and the hub in it."""
+
+    url: str
+    hub: Hub
+    durable: bool = False
+
+    @property
+    def ws_url(self) -> str:
+        """Where its WebSockets are."""
+        return self.url.replace("http", "ws", 1)
+
+    @property
+    def opened(self) -> int:
+        """How many sessions of the Yjs wire there were."""
+        return self.hub.stats.opened["yjs"]
+
+    def cut_off(self) -> None:
+        """Let it be cut off."""
+        self._backplane.fault = "cut off by the test"
+        self.hub.neighbours.cut_off(self._backplane.fault)
+
+    def reunite(self) -> None:
+        """End that."""
+        self._backplane.fault = None
+        self.hub.neighbours.reunited()
+
+    @property
+    def _backplane(self) -> LocalBackplane:
+        assert isinstance(self.hub.backplane, LocalBackplane)
+        return self.hub.backplane
+
+
+@asynccontextmanager
+async def raise_lone_node() -> AsyncIterator[LoneNode]:
+    """Start it; closed again at the end."""
+    app = build_app()
+    async with TestServer(app) as server:
+        yield LoneNode(str(server.make_url("")).rstrip("/"), app[HUB])
