@@ -9,8 +9,7 @@ Rules:
    are read from the log (gap check). Nothing is handled before the top is known.
 3. A publication is folded by its kind before anybody gets it, and encoded once for each
    codec.
-4. What waits is bounded: beyond it publications are dropped, and read from the log when
-   those before them have gone.
+4. What waits is bounded; what was dropped is read from the log later (`Inbox`).
 """
 
 from __future__ import annotations
