@@ -2,14 +2,15 @@
 
 Rules (aiohttp 3.14, tried out):
 1. Data frames are built once and written to the transport; aiohttp itself writes only
-   the handshake and the close frame, so order is kept.
+   the handshake and its answer to a peer's close, so order is kept.
 2. Of our own at most HIGH_WATER_BYTES (and one frame) stand in the transport: what
    waits longer waits in the outbox, where it can be merged, counted and bounded.
 3. Pings and pongs go straight to the transport, ahead of the outbox. A peer that does
    not read gets none; TCP_USER_TIMEOUT ends it if its machine is gone.
-4. A connection ends by `close`, with a code; what has not drained after the close
-   timeout is aborted. The handler returns only when the transport is done for: a close
-   frame followed at once by a reset would never be read.
+4. A connection ends by `close`, with a code. It is read on until the peer's answer
+   (RFC 6455 section 7.1.1), or aborted after the close timeout: a close frame that is
+   followed at once by a reset would never be read. (aiohttp's own `close` does not wait
+   where another task reads.)
 """
 
 from __future__ import annotations
@@ -88,9 +89,6 @@ class Socket:
         self._settings = settings
         self.close_words: Callable[[Disconnect], tuple[int, str]] = own_codes
         self._closing = False
-        self._finished: asyncio.Future[None] = (
-            asyncio.get_running_loop().create_future()
-        )
         self._heard_at = hub.now()
         self._pinged_at: float | None = None
         self._busy = False
@@ -125,34 +123,16 @@ class Socket:
         loop = asyncio.get_running_loop()
         deadline = self._settings.close_timeout_s
         # A deadline by the loop's own timer: it must hold even while the hub stops.
-        loop.call_later(deadline, self._abort)
+        loop.call_later(deadline, self._transport.abort)
         if self._protocol.writing_paused:
             # Nothing more fits, so nobody would read the code: a slow peer, or one that
             # let the close timeout of its session pass.
-            self._abort()
-            return
-        self._hub.tasks.spawn(self._say_close(disconnect), "close")
-
-    async def _say_close(self, disconnect: Disconnect) -> None:
-        code, reason = self.close_words(disconnect)
-        try:
-            await self._ws.close(code=code, message=reason.encode(), drain=False)
-        except (ConnectionError, RuntimeError):
-            # The peer went first.
-            self._abort()
-        finally:
-            self._finish()
-
-    def _abort(self) -> None:
-        self._transport.abort()
-        self._finish()
+            self._transport.abort()
+        elif not self._dead():
+            self._transport.write(frames.close(*self.close_words(disconnect)))
 
     def _dead(self) -> bool:
         return self._ws.closed or self._transport.is_closing()
-
-    def _finish(self) -> None:
-        if not self._finished.done():
-            self._finished.set_result(None)
 
     # The peer
 
@@ -167,7 +147,8 @@ class Socket:
             observability.session_id.reset(token)
             receiver.session.gone()
         if self._closing:
-            await self._finished
+            # Before aiohttp would say goodbye once more.
+            self._transport.close()
 
     async def _read(self, receiver: Receiver) -> None:
         """Take what comes; what comes while the session is closing is passed over."""
@@ -242,6 +223,7 @@ async def accept(
     ws = web.WebSocketResponse(
         timeout=settings.close_timeout_s,
         autoping=False,
+        autoclose=False,
         heartbeat=None,
         compress=False,
         max_msg_size=max_frame_bytes,

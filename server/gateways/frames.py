@@ -8,6 +8,7 @@ from __future__ import annotations
 _FIN = 0x80
 _TEXT = _FIN | 0x1
 _BINARY = _FIN | 0x2
+_CLOSE = _FIN | 0x8
 _PING = _FIN | 0x9
 _PONG = _FIN | 0xA
 _SHORT, _MEDIUM = 126, 65_536
@@ -31,6 +32,11 @@ def ping(payload: bytes = b"") -> bytes:
 def pong(payload: bytes) -> bytes:
     """Return the pong that answers a ping with this payload (section 5.5.3)."""
     return _frame(_PONG, payload)
+
+
+def close(code: int, reason: str) -> bytes:
+    """Return a close frame (section 5.5.1); at most 123 bytes of reason."""
+    return _frame(_CLOSE, code.to_bytes(2, "big") + reason.encode())
 
 
 def _frame(first: int, payload: bytes) -> bytes:

@@ -16,7 +16,7 @@ from server.gateways.native.handler import NativeReceiver
 from server.hub.session import Session
 from server.settings import Settings
 from tests.gateways.conftest import OpenPlace, Place
-from tests.gateways.peers import PING, PONG, TEXT, RawPeer
+from tests.gateways.peers import CLOSE, PING, PONG, TEXT, RawPeer
 from tests.looptime import LoopTime, turns, until
 
 Connect: TypeAlias = Callable[..., Awaitable[RawPeer]]
@@ -186,6 +186,23 @@ async def test_a_farewell_waits_for_who_goes_on_talking(
     async with asyncio.timeout(5):
         assert await peer.end() == SHUTDOWN.code
     assert "open:b" not in place.hub.channels
+
+
+async def test_a_close_waits_for_its_answer(place: Place, connect: Connect) -> None:
+    """RFC 6455 section 7.1.1: what the peer was saying must not reset it."""
+    peer = await connect("/ws/open/a")
+    while (await peer.hear())["type"] != "reply":
+        pass
+    transport = transport_of(session_of(place, "g_1"))
+    place.hub.disconnect_all(SHUTDOWN)
+    opcode, payload = await peer.receive()
+    assert (opcode, payload) == (CLOSE, b"\x0b\xb9shutdown")
+    await peer.say({"type": "ping"})
+    await turns(100)
+    assert not transport.is_closing()
+    await peer.send(CLOSE, payload[:2])
+    await until(transport.is_closing, 1_000_000)
+    assert await peer.end() == 0, "nothing is said after the goodbye"
 
 
 async def test_a_peer_that_does_not_answer_a_close_is_cut(

@@ -26,3 +26,4 @@ def test_each_kind_has_its_opcode() -> None:
     assert frames.binary(b"ab") == b"\x82\x02ab"
     assert frames.ping() == b"\x89\x00"
     assert frames.pong(b"p") == b"\x8a\x01p"
+    assert frames.close(3001, "shutdown") == b"\x88\x0a\x0b\xb9shutdown"
