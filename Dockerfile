@@ -25,6 +25,8 @@ LABEL org.opencontainers.image.title="Hubbub" \
 RUN useradd --system --uid 10001 --no-create-home hubbub \
     && install --directory --owner hubbub --group hubbub /data
 WORKDIR /app
+# The default data directory; not by a variable, which would exclude a database.
+RUN ln -s /data hubbub-data
 COPY --from=build /opt/hubbub /opt/hubbub
 COPY --from=build /build/static static/
 COPY server/ server/
@@ -36,8 +38,7 @@ ENV PATH=/opt/hubbub/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     HUBBUB_HOST=0.0.0.0 \
     HUBBUB_PORT=8080 \
-    HUBBUB_ALLOW_HOST=localhost \
-    HUBBUB_DATA_DIR=/data
+    HUBBUB_ALLOW_HOST=localhost
 USER hubbub
 VOLUME /data
 EXPOSE 8080

@@ -159,8 +159,7 @@ def _backplane(
         from .backplanes.redis.backplane import RedisBackplane  # noqa: PLC0415
     except ModuleNotFoundError as error:
         fault = (
-            f"Redis needs the package {error.name}: pip install 'hubbub[redis]'"
-            " installs it."
+            "Redis needs the package redis: pip install 'hubbub[redis]' installs it."
         )
         raise SettingsError([fault]) from error
 

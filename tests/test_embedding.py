@@ -120,6 +120,9 @@ class ScoresKind:
         """Keep nothing more."""
         return publication
 
+    def retract(self, channel: str) -> None:
+        """Keep nothing that was not kept."""
+
     def forget(self, channel: str) -> None:
         """Begin anew."""
         self.points.pop(channel, None)

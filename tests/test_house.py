@@ -20,7 +20,7 @@ NAMES = [str(path.relative_to(SERVER)) for path in MODULES]
 
 MODULE_LINES = 300
 FUNCTION_LINES = 60
-HUB_CODE_LINES = 2_100
+HUB_CODE_LINES = 2_150
 """1,500 for one node; roster, watch, leading and wider ports came for many."""
 APP_CODE_LINES = 150
 BROWSER_CODE_LINES = 5_550

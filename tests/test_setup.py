@@ -17,6 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from server import flags
 from tests.machine import node
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,6 +98,22 @@ def test_what_is_tested_is_what_runs() -> None:
     """The tests' lock contains the server's, version for version."""
     run = pins(ROOT / "requirements" / "run.lock")
     assert run.items() <= pins(ROOT / "requirements" / "test.lock").items()
+
+
+def test_the_example_of_many_nodes_has_settings_that_go_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The image's variables and those of the example, as a container has them."""
+    image = re.findall(r"(HUBBUB_\w+)=([^\s\\]+)", (ROOT / "Dockerfile").read_text())
+    example = (ROOT / "docs" / "howto" / "compose.yaml").read_text()
+    nodes = re.findall(r"^    (HUBBUB_\w+): (.+)", example, re.MULTILINE)
+    assert len(nodes) >= 3
+    for name, text in [*image, *nodes]:
+        monkeypatch.setenv(name, re.sub(r"\$\{[^}]*\}", "sesame", text))
+    settings = flags.load([])
+    assert settings.redis_url is not None
+    assert settings.database_url is not None
+    assert settings.data_dir is None
 
 
 def test_each_ignored_lint_rule_has_its_reason_beside_it() -> None:

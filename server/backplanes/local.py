@@ -25,6 +25,7 @@ class LocalBackplane:
         self._fences: dict[str, int] = {}
         self._held: set[str] = set()
         self.node = node
+        self.alone = True
         self.fault: str | None = None
         self.counts = Traffic()
         """Nothing: nothing is sent anywhere."""

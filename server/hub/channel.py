@@ -19,7 +19,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import TOO_MANY_REQUESTS, HubbubError, Refusal
+from ..errors import HubbubError
 from ..model import Attendance, Joined, Left, Position, Publication, Reset, Signal
 from .fanout import spread
 from .flusher import SLICE_S
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hubbub.channel")
 
 RETRY_S = 0.5
-WAITING_BROADCASTS = 2_000
-"""Above this many that wait for their fan-out, publishing is refused."""
 TURN_BYTES = 16 * 1024
 """What one subscriber is given until the flusher has had its turn."""
 
@@ -66,15 +64,14 @@ class Channel:
         self.entered = False
         self.used_at = hub.now()
         self.users = 0
-        self._inbox = Inbox()
+        self.inbox = Inbox()
         self._pumping = False
-        self._round = 0
-        self._given_bytes = 0
+        self._round = self._given_bytes = 0
 
     @property
     def idle(self) -> bool:
         """Whether nobody needs the channel to stay."""
-        return not (self.subscriptions or self.listeners or self._inbox or self.users)
+        return not (self.subscriptions or self.listeners or self.inbox or self.users)
 
     # What comes
 
@@ -83,21 +80,21 @@ class Channel:
         if self.top is None and not self.opening.locked():
             # Whoever opens it reads what was kept before.
             return
-        if not self._inbox.put(broadcast):
+        if not self.inbox.put(broadcast):
             self._hub.stats.overflowed += 1
-            if isinstance(broadcast, Attendance):
+            if isinstance(broadcast, Attendance | Signal) and broadcast.stamp:
                 self._hub.watch.call_rolls()
         self._start()
 
     def reaches(self, top: Position) -> None:
         """Know the log's top: what does not come by itself is read from the log."""
         if self.top is not None:
-            self._inbox.expect(top)
+            self.inbox.expect(top)
             self._start()
 
     def tell(self, broadcasts: Iterable[Told]) -> None:
         """Fan out what the roster found to be told."""
-        self._inbox.extend(broadcasts)
+        self.inbox.extend(broadcasts)
         self._start()
 
     def call(self, rolls: Sequence[NodeRoll], before: Mapping[str, int]) -> None:
@@ -107,11 +104,6 @@ class Channel:
     def lose(self, node: str) -> None:
         """Let all fall that a node said which is gone."""
         self.tell(self.roster.lose(node))
-
-    def check_room(self) -> None:
-        """Raise `Refusal` (too many requests) when too much waits for its fan-out."""
-        if len(self._inbox) >= WAITING_BROADCASTS:
-            raise Refusal(TOO_MANY_REQUESTS)
 
     def _start(self) -> None:
         if self._pumping or self.top is None:
@@ -133,7 +125,7 @@ class Channel:
         deadline = loop.time() + SLICE_S
         for _ in work:
             if (
-                self._inbox.lacks(self.top)
+                self.inbox.lacks(self.top)
                 or self._gave_enough()
                 or loop.time() > deadline
             ):
@@ -143,7 +135,7 @@ class Channel:
     async def _go_on(self, work: Iterator[None]) -> None:
         try:
             while True:
-                if self._inbox.lacks(self.top):
+                if self.inbox.lacks(self.top):
                     await self._heal()
                 else:
                     await asyncio.sleep(0)
@@ -151,7 +143,7 @@ class Channel:
                     return
         finally:
             self._pumping = False
-            if self._inbox and not self._hub.stopping:
+            if self.inbox and not self._hub.stopping:
                 self._pumping = True
                 self._hub.tasks.spawn(self._go_on(self._work()), f"pump-{self.name}")
 
@@ -163,11 +155,11 @@ class Channel:
         return self._given_bytes > TURN_BYTES
 
     def _work(self) -> Iterator[None]:
-        while self._inbox:
-            if self._inbox.lacks(self.top):
+        while self.inbox:
+            if self.inbox.lacks(self.top):
                 yield
                 continue
-            for told in self._judge(self._inbox.pop()):
+            for told in self._judge(self.inbox.pop()):
                 yield from self._fan_out(told)
 
     def _judge(self, came: Broadcast | Known) -> Iterable[Told]:
@@ -178,6 +170,7 @@ class Channel:
             case Attendance():
                 return self.roster.take(came)
             case Signal(retained=True):
+                self._hub.publishing.yield_to(self, came)
                 return self.roster.take(came)
             case Known():
                 return ()
@@ -189,32 +182,32 @@ class Channel:
 
     async def _heal(self) -> None:
         """Read what the backplane lost and put it before what it did not lose."""
-        first, needed, top = self._inbox.first(), self._inbox.needs(), self.top
+        first, needed, top = self.inbox.first(), self.inbox.needs(), self.top
         if needed is None or top is None:
             return
         try:
             missing = await read_missing(self.committer.log, self.name, top, needed)
         except Exception as error:
-            # The log is away; what waits is kept, and the next turn tries again.
+            # What waits is kept, and the next turn tries again.
             trace = None if isinstance(error, HubbubError) else error
             logger.warning("channel %s: cannot read the log", self.name, exc_info=trace)
             await self._hub.pause(RETRY_S)
             return
-        if self.top != top or self._inbox.first() is not first:
+        if self.top != top or self.inbox.first() is not first:
             return
         if missing is Gap.LATE:
-            self._inbox.pop()
+            self.inbox.pop()
         elif missing is Gap.ANEW:
             logger.warning("channel %s: goes on as a new stream", self.name)
             self.forget()
             self._start_epoch(needed)
         else:
             self._hub.stats.healed += len(missing)
-            self._inbox.mend(missing)
+            self.inbox.mend(missing)
 
     def _start_epoch(self, at: Position) -> None:
         self.top = at
-        self._inbox.begin(Reset(self.name, at))
+        self.inbox.begin(Reset(self.name, at))
 
     def found(self, before: Position | None, top: Position) -> None:
         """Take the log's top, read when this node had delivered up to `before`.
@@ -228,26 +221,33 @@ class Channel:
             top.epoch != before.epoch or top.offset < before.offset
         ):
             # The publications that wait are of the stream that ended.
-            self._inbox.drop_publications()
+            self.inbox.drop_publications()
             self._start_epoch(top)
         self._start()
 
     def not_found(self) -> None:
         """Give up what came while the channel was opened in vain."""
         if self.top is None:
-            self._inbox.clear()
+            self.inbox.clear()
+            # What comes until the next opening is passed over: the roll has it.
+            self.entered = False
 
     def _take_in(self, publication: Publication) -> Publication:
         self.top = publication.position
         try:
             folded = self.kind.fold(publication)
         except Exception:
-            # A fold that fails must not stop the channel; its state is read anew.
+            # It must not stop the channel; its state is read anew.
             logger.exception("channel %s: cannot fold", self.name)
             self.forget()
             folded = publication
         self.committer.log.remember(folded)
         return folded
+
+    def retract(self) -> None:
+        """Drop what was accepted and not kept; it is loaded before the next accept."""
+        self.loaded = False
+        self.kind.retract(self.name)
 
     def forget(self) -> None:
         """Drop the kind's state; it is loaded before the next accept."""

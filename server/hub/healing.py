@@ -31,7 +31,11 @@ Missing: TypeAlias = "Sequence[Publication] | Gap"
 
 async def read_missing(log: Log, name: str, top: Position, needed: Position) -> Missing:
     """Return what follows `top`, up to `needed` or as much as is read at once."""
-    # By `page`: a memory of what was delivered here cannot answer that one.
+    if needed.epoch != top.epoch:
+        # By `top`, which is always the log's own.
+        found_top = await log.top(name)
+        return Gap.ANEW if found_top.epoch == needed.epoch else Gap.LATE
+    # By `page`: a memory of what was delivered here has nothing after it.
     until = max(min(needed.offset + 1, top.offset + 1 + HEAL_LIMIT), 1)
     found = await log.page(name, until, max(until - top.offset - 1, 1))
     if needed.epoch != found.top.epoch:

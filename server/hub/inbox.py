@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..errors import TOO_MANY_REQUESTS, Refusal
 from ..model import Position, Publication, Reset
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from ..model import Broadcast, Told
 
+WAITING_BROADCASTS = 2_000
+"""Above this many that wait for their fan-out, publishing is refused."""
 INBOX_BROADCASTS = 4_000
 """Above this many no more wait: other nodes do not know how busy this one is."""
 
@@ -51,6 +54,11 @@ class Inbox:
         if isinstance(broadcast, Publication):
             self._dropped = broadcast.position
         return False
+
+    def check_room(self) -> None:
+        """Raise `Refusal` (too many requests) when too much waits for its fan-out."""
+        if len(self._waiting) >= WAITING_BROADCASTS:
+            raise Refusal(TOO_MANY_REQUESTS)
 
     def expect(self, top: Position) -> None:
         """Know that the log has all up to here, whether it comes or not."""

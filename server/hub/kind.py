@@ -150,8 +150,8 @@ class Kind(Protocol):
     async def load(self, channel: str, log: Log) -> Position:
         """Read what `accept` needs to judge; return the position read up to.
 
-        Called before the first accept or fold, and again after `forget`. Kinds without
-        state return `await log.top(channel)`.
+        Called before the first accept or fold, and again after `retract` or `forget`.
+        Kinds without state return `await log.top(channel)`.
         """
 
     def accept(self, who: Principal, channel: str, event: Event) -> Accepted:
@@ -170,8 +170,15 @@ class Kind(Protocol):
         or the same with `shown` filled in.
         """
 
+    def retract(self, channel: str) -> None:
+        """Drop what was accepted and is not kept: an append failed or was a duplicate.
+
+        What was folded stays right, for subscribers are told by it. `load` follows
+        before the next `accept`.
+        """
+
     def forget(self, channel: str) -> None:
-        """Drop the channel's state: after a failed append, or when it is unloaded."""
+        """Drop the channel's state: it is unloaded, or its stream is a new one."""
 
 
 async def from_history(policy: Policy, channel: str, since: Since, log: Log) -> CatchUp:

@@ -108,7 +108,7 @@ class Log(Protocol):
     def carries(self) -> bool:
         """Whether `append` itself sends what it keeps to all nodes, in its order.
 
-        Such a log looks at the fences of leases; another one need not.
+        Such a log looks at the fences of leases; others need not.
         """
 
     async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
@@ -136,8 +136,8 @@ class Log(Protocol):
     async def renew(self, channel: str, epoch: str) -> Position:
         """End the stream that `epoch` names, where the channel still has it.
 
-        Called on evidence that its tail was lost. Old positions are unrecoverable from
-        then on. Returns the top of the stream that the channel has now.
+        Called on evidence that its tail was lost: old positions are unrecoverable then.
+        Returns the top of the stream that the channel has now.
         """
 
     async def snapshot(self, channel: str, at: Position, state: bytes) -> None:
@@ -168,8 +168,8 @@ class Log(Protocol):
 class NodeRoll:
     """What one living node has said in a channel, up to its change `stamp`.
 
-    One attendance for each of its users with a session there; one signal for each key
-    that it retains. A node that said something and took it back has an empty one.
+    One attendance for each of its users with a session there, one signal for each key
+    that it retains: perhaps none any more.
     """
 
     node: str
@@ -199,7 +199,7 @@ class Node:
 
 
 class Receiver(Protocol):
-    """Who takes what a backplane brings: the hub. None of these waits or raises."""
+    """Who takes what a backplane brings. None of these waits or raises."""
 
     def deliver(self, broadcast: Broadcast) -> None:
         """Take a publication, signal or attendance of an entered channel."""
@@ -213,9 +213,8 @@ class Receiver(Protocol):
     def reunited(self) -> None:
         """Know that it is whole again: what came meanwhile may be lost.
 
-        Called at the first connection too, and where the others took this node for
-        dead. The receiver says its own roll again, reads those of the channels, and
-        compares their tops with the log's.
+        So at the first connection, and where the others took this node for dead. It
+        says its own roll again, reads the others', and compares tops with the log's.
         """
 
     def lost(self, node: str) -> None:
@@ -225,14 +224,17 @@ class Receiver(Protocol):
 class Backplane(Protocol):
     """What carries publications, signals and attendances to all nodes, this included.
 
-    At most once to each node, in the order of the calls for one channel; a node that
-    misses a publication finds the gap by the offsets and reads the log. Only channels
-    that were entered are brought.
+    At most once to each that entered their channel, in the order of the calls; a node
+    that misses a publication finds the gap by the offsets and reads the log.
     """
 
     @property
     def node(self) -> str:
         """This node's id, `n_` and letters and digits; a new one with each start."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether there can be no other node."""
 
     @property
     def fault(self) -> str | None:
@@ -254,8 +256,7 @@ class Backplane(Protocol):
     async def enter(self, channel: str) -> None:
         """Have a channel brought from now on, until `leave`; again is no harm.
 
-        When it returns, what is published afterwards arrives here. Raises `Refusal`
-        (unavailable).
+        What is published after it returns arrives. Raises `Refusal` (unavailable).
         """
 
     def leave(self, channel: str) -> None:
@@ -264,10 +265,9 @@ class Backplane(Protocol):
     def publish(self, broadcast: Publication | Signal | Attendance) -> None:
         """Send to all nodes that entered the channel, without waiting.
 
-        Attendances and retained signals have a `stamp`, by which this node counts its
-        changes of rolls. They are kept for `roll`, with the newest stamp, while this
-        node lives, until one with no sessions, or `fell`, takes its place. Raises
-        `Refusal` (unavailable) where it cannot even be queued.
+        Attendances and retained signals, which have stamps, are kept for `roll` while
+        this node lives, until one without sessions, or `fell`, takes their place.
+        Raises `Refusal` (unavailable) where it cannot even be queued.
         """
 
     async def roll(self, channel: str) -> Sequence[NodeRoll]:

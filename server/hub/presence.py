@@ -30,7 +30,7 @@ class Presence:
         self._people: dict[str, Principal] = {}
         self._sessions: dict[str, set[str]] = {}
         self._elsewhere: dict[str, dict[str, int]] = {}
-        self._told: set[str] = set()
+        self._told: dict[str, Principal] = {}
 
     def __len__(self) -> int:
         return len(self._people)
@@ -78,10 +78,14 @@ class Presence:
         if there is (user_id in self._told):
             return None
         if there:
-            self._told.add(user_id)
+            self._told[user_id] = self._people[user_id]
         else:
-            self._told.remove(user_id)
+            del self._told[user_id]
         return there
+
+    def unheard(self) -> Sequence[Principal]:
+        """Return who was told to be there, and is not."""
+        return [who for id_, who in self._told.items() if id_ not in self._people]
 
     def on(self, node: str) -> Sequence[Principal]:
         """Return the people who have sessions on another node."""

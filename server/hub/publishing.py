@@ -80,12 +80,12 @@ class Publishing:
             finally:
                 # Also where the sender goes before it is known.
                 if not isinstance(_outcome(future), Appended):
-                    channel.forget()
+                    channel.retract()
             return future
 
     def _accept(self, channel: Channel, who: Principal, event: Event) -> Kept:
         channel.committer.check_room()
-        channel.check_room()
+        channel.inbox.check_room()
         accepted = channel.kind.accept(who, channel.name, event)
         if isinstance(accepted, Refused):
             raise Refusal(accepted.error)
@@ -166,6 +166,8 @@ class Publishing:
         except Refusal:
             # A signal promises nothing; what it goes with must not fail by it.
             self._hub.stats.skipped += 1
+            if signal.retained:
+                self._say_later()
             logger.warning("channel %s: a signal was not sent", signal.channel)
 
     def _retain(self, signal: Signal) -> Signal:
@@ -186,15 +188,35 @@ class Publishing:
         try:
             self._send(Attendance(name, node, who, sessions, stamp))
         except Refusal:
-            # The roll is said again when the nodes are reunited.
-            logger.debug("channel %s: attendance not sent", name)
+            self._say_later()
 
-    def resay(self, channel: Channel) -> None:
-        """Tell all nodes again who is in a channel here, and what is retained."""
+    def _say_later(self) -> None:
+        """Have the roll compared with what is so: cut off, when that is over."""
+        if self._backplane.fault is None:
+            self._hub.watch.call_rolls()
+
+    def resay(self, channel: Channel, roll: NodeRoll | None) -> None:
+        """Tell all nodes who is here and what is retained, as far as the roll does not.
+
+        `roll` is what they have of this node; None: perhaps nothing. What finds no room
+        in the queue is told when the roll is read next.
+        """
+        known = {} if roll is None else {a.user.id: a for a in roll.attendances}
         for member in channel.roster.presence.own():
-            self.attend(channel.name, member.user, member.sessions)
+            told = known.get(member.user.id)
+            if told is None or told.sessions != member.sessions:
+                self.attend(channel.name, member.user, member.sessions)
+        signals = {} if roll is None else {s.key: s.content for s in roll.signals}
         for signal in tuple(channel.roster.said.values()):
-            self.send_signal(signal)
+            if signal.key not in signals or signals[signal.key] != signal.content:
+                self.send_signal(signal)
+
+    def yield_to(self, channel: Channel, signal: Signal) -> None:
+        """Let fall what this node retains, where another takes its key over."""
+        mine = channel.roster.yields(signal)
+        if mine is not None:
+            # To the others it is news no more; but the roll must not say it any longer.
+            self.send_signal(replace(mine, fell=True))
 
     def take_back(self, channel: Channel, roll: NodeRoll) -> None:
         """Take back what the roll of this node says, and is so no longer."""
@@ -249,7 +271,7 @@ class Publishing:
         for name in {draft.channel for append in appends for draft in append.drafts}:
             channel = self._hub.channels.get(name)
             if channel is not None:
-                channel.forget()
+                channel.retract()
 
 
 def _owned(signal: Signal, session: Session | None) -> Signal:

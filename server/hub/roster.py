@@ -15,6 +15,7 @@ from .presence import ANNOUNCED_MEMBERS, Presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from ..model import Principal, Told
     from .ports import NodeRoll
@@ -69,10 +70,16 @@ class Roster:
                 return False
             self.retained.pop(key, None)
             return True
-        if node != self._own:
-            self.said.pop(key, None)
         self.retained[key] = signal
         return True
+
+    def yields(self, signal: Signal) -> Signal | None:
+        """Return what this node retains and another one does from now; else None."""
+        key = signal.key or ""
+        known, mine = self.retained.get(key), self.said.get(key)
+        is_heard = known is not None and known.node == self._own
+        is_taken = not signal.fell and (signal.node or self._own) != self._own
+        return mine if is_heard and is_taken else None
 
     # What is read beside it
 
@@ -98,6 +105,10 @@ class Roster:
         for node, stamp in before.items():
             if node not in called and self._stamps.get(node) == stamp:
                 yield from self.lose(node)
+        # What this node took back while nobody heard it.
+        for who in self.presence.unheard():
+            yield from self._attend(self._own, who, 0)
+        yield from self._let_fall(self._own, self.said.keys())
 
     def _replace(self, roll: NodeRoll) -> Iterator[Told]:
         node, there = roll.node, {each.user.id for each in roll.attendances}
@@ -122,9 +133,7 @@ class Roster:
             yield from self._attend(node, who, 0)
         yield from self._let_fall(node, frozenset())
 
-    def _let_fall(
-        self, node: str, but: set[str | None] | frozenset[str]
-    ) -> Iterator[Told]:
+    def _let_fall(self, node: str, but: AbstractSet[str | None]) -> Iterator[Told]:
         for key, signal in tuple(self.retained.items()):
             if signal.node == node and signal.key not in but:
                 del self.retained[key]

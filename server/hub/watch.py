@@ -9,8 +9,8 @@ also tells whether it answers:
     below what was delivered    its tail was lost: the stream is ended, for all nodes
     no answer                   it is at fault: publishing to it is refused meanwhile
 
-Beside it the rolls of the channels are read again once in a while, where there are
-other nodes.
+Beside it the rolls of the channels are read again once in a while, where there can be
+other nodes: what they do not say of this node is said.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Watch:
             alarm.ring()
 
     def call_rolls(self, *, again: bool = False) -> None:
-        """Read the rolls now; `again`: this node's own are to be said anew first."""
+        """Read the rolls now; `again`: say all of this node's own anew."""
         self._again |= again
         self._rolls.ring()
 
@@ -148,24 +148,30 @@ class Watch:
             again, self._again = self._again, False
             if self._hub.backplane.fault is not None:
                 continue
-            if not again and len(self._hub.backplane.nodes()) < 2:  # noqa: PLR2004
+            if self._hub.backplane.alone:
                 continue
             for channel in tuple(self._hub.channels.values()):
                 if channel.entered:
-                    await self._call_roll(channel, again=again)
+                    await self._try_roll(channel, again=again)
+
+    async def _try_roll(self, channel: Channel, *, again: bool) -> None:
+        try:
+            await self._call_roll(channel, again=again)
+        except Refusal as refusal:
+            logger.debug("channel %s: no roll: %s", channel.name, refusal)
+            self._again |= again
+        except Exception:
+            # One roll that cannot be read must not keep the others from being.
+            logger.exception("channel %s: the roll cannot be read", channel.name)
 
     async def _call_roll(self, channel: Channel, *, again: bool) -> None:
         hub, before = self._hub, channel.roster.marks()
-        try:
-            rolls = await hub.backplane.roll(channel.name)
-        except Refusal as refusal:
-            logger.debug("channel %s: no roll: %s", channel.name, refusal)
-            return
-        if again:
-            for roll in rolls:
-                if roll.node == hub.node:
-                    hub.publishing.take_back(channel, roll)
-            hub.publishing.resay(channel)
+        rolls = await hub.backplane.roll(channel.name)
+        own = next((roll for roll in rolls if roll.node == hub.node), None)
+        if own is not None:
+            hub.publishing.take_back(channel, own)
+        # The others may have taken this node for dead, though the roll has it still.
+        hub.publishing.resay(channel, None if again else own)
         channel.call(rolls, before)
 
 

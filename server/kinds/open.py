@@ -83,5 +83,8 @@ class OpenKind:
         """Keep no state."""
         return publication
 
+    def retract(self, channel: str) -> None:
+        """Keep nothing that was not kept."""
+
     def forget(self, channel: str) -> None:
         """Keep no state."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import Unrecoverable
-from ..hub.ports import Slice
+from ..hub.ports import Appended, Slice
 from ..model import Position, Publication
 from .ring import Bounds, Ring, Step, step
 
@@ -55,7 +55,20 @@ class Recall:
 
     async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
         """See `Log.append`."""
-        return await self._log.append(batch)
+        outcomes = await self._log.append(batch)
+        for append, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Appended):
+                for draft, position in zip(
+                    append.drafts, outcome.positions, strict=True
+                ):
+                    self._compare(draft.channel, position)
+        return outcomes
+
+    def _compare(self, channel: str, top: Position) -> None:
+        """Forget a stream that the log no longer has, or whose tail it has lost."""
+        ring = self._rings.get(channel)
+        if ring is not None and not top.reaches(ring.top):
+            del self._rings[channel]
 
     async def read(self, channel: str, after: Position, limit: int) -> Slice:
         """See `Log.read`."""
@@ -79,11 +92,14 @@ class Recall:
 
     async def top(self, channel: str) -> Position:
         """See `Log.top`."""
-        return await self._log.top(channel)
+        return (await self.tops([channel]))[channel]
 
     async def tops(self, channels: Sequence[str]) -> Mapping[str, Position]:
         """See `Log.tops`."""
-        return await self._log.tops(channels)
+        tops = await self._log.tops(channels)
+        for channel, top in tops.items():
+            self._compare(channel, top)
+        return tops
 
     async def renew(self, channel: str, epoch: str) -> Position:
         """See `Log.renew`."""

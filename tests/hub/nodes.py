@@ -82,6 +82,7 @@ class NodeBackplane(LocalBackplane):
     def __init__(self, network: Network, node: str) -> None:
         super().__init__(node)
         self.network = network
+        self.alone = False
         self.entered: set[str] = set()
         self.card: JSON = None
         self.receiver: Receiver

@@ -93,6 +93,10 @@ class TallyKind:
         self.folded.setdefault(publication.channel, []).append(publication.content)
         return publication
 
+    def retract(self, channel: str) -> None:
+        """Drop both lists: what is folded is read anew."""
+        self.forget(channel)
+
     def forget(self, channel: str) -> None:
         """Drop both lists."""
         self.forgotten.append(channel)

@@ -10,6 +10,7 @@ from server.errors import TOO_MANY_REQUESTS, UNAVAILABLE, Refusal
 from server.hub import channel as channel_module
 from server.hub import healing
 from server.hub.flusher import SLICE_S
+from server.hub.inbox import WAITING_BROADCASTS
 from server.hub.presence import ANNOUNCED_MEMBERS
 from server.model import (
     Event,
@@ -423,12 +424,12 @@ async def test_who_outruns_the_fan_out_is_refused(stage: Stage) -> None:
     channel = stage.hub.channels[ROOM]
     stage.log.read_gate.clear()
     stage.hub.deliver(_published(2))
-    for offset in range(3, channel_module.WAITING_BROADCASTS + 2):
+    for offset in range(3, WAITING_BROADCASTS + 2):
         stage.hub.deliver(_published(offset))
     with pytest.raises(Refusal) as refused:
         await stage.hub.publish(ROOM, 1)
     assert refused.value.error is TOO_MANY_REQUESTS
     stage.log.read_gate.set()
-    await until(lambda: channel.idle or not channel._inbox)  # noqa: SLF001
+    await until(lambda: channel.idle or not channel.inbox)
     await stage.hub.publish(ROOM, 1)
     assert not guest.session.closed

@@ -120,13 +120,29 @@ def test_the_fall_of_one_nodes_signal_spares_anothers(roster: Roster) -> None:
     assert roster.retained == {"k": caret(2, 1, YONDER)}
 
 
-def test_what_another_node_retains_is_this_ones_no_more(roster: Roster) -> None:
-    """So that its session's end here does not take it down."""
+def test_what_another_node_takes_over_this_one_gives_up(roster: Roster) -> None:
+    """Once it has heard its own: the roll must not say it any longer."""
     own = caret(1, 1, HERE)
     roster.said["k"] = own
+    assert roster.yields(caret(2, 1)) is None, "its own comes later, and wins"
     list(roster.take(own))
-    list(roster.take(caret(2, 1)))
-    assert roster.said == {}
+    assert roster.yields(caret(2, 1)) == own
+    assert roster.yields(replace(caret(2, 2), fell=True)) is None
+    assert roster.yields(own) is None
+
+
+def test_what_this_node_took_back_unheard_is_told(roster: Roster) -> None:
+    """While it was cut off nothing came back of it, not even its end."""
+    roster.presence.add(ANN, "c1")
+    roster.said["k"] = caret(1, 2, HERE)
+    list(roster.take(attends(ANN, 1, 1, HERE)))
+    list(roster.take(caret(1, 2, HERE)))
+    roster.presence.remove(ANN, "c1")
+    roster.said.clear()
+    told = list(roster.call([], {}))
+    fallen = replace(caret(1, 2, HERE), fell=True, retained=False)
+    assert told == [Left(ROOM, ANN, 0), fallen]
+    assert list(roster.call([], {})) == []
 
 
 def test_what_this_node_said_is_never_lost_to_it(roster: Roster) -> None:

@@ -146,3 +146,29 @@ async def test_its_memory_is_bounded_in_number(log: FaultyLog, recall: Recall) -
     await recall.append([say([1])])
     await recall.read(ROOM, Position("e", 0), 999)
     assert log.reads == 1
+
+
+async def test_a_stream_that_the_store_began_anew_is_forgotten() -> None:
+    """By another node, or for a restored backup: memory says no more what was."""
+    epochs = iter(["e", "f"])
+    store = MemoryLog(ManualClock(), lambda: next(epochs))
+    recall = Delivering(store, ManualClock())
+    positions = await fill(recall, 3)
+    await store.renew(ROOM, "e")
+    assert offsets((await recall.page(ROOM, None, 9)).publications) == [1, 2, 3]
+    assert await recall.tops([ROOM]) == {ROOM: Position("f", 0)}
+    assert (await recall.page(ROOM, None, 9)).top == Position("f", 0)
+    with pytest.raises(Unrecoverable):
+        await recall.read(ROOM, positions[1], 9)
+
+
+async def test_what_is_kept_shows_a_new_stream_too() -> None:
+    """Who appends learns it at once."""
+    epochs = iter(["e", "f"])
+    store = MemoryLog(ManualClock(), lambda: next(epochs))
+    recall = Recall(store, ManualClock())
+    for position in await fill(recall, 3):
+        recall.remember(Publication(ROOM, position, "message", 0, None, 0))
+    await store.renew(ROOM, "e")
+    await fill(recall, 1)
+    assert (await recall.page(ROOM, None, 9)).top == Position("f", 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ __all__ = ["Bounds", "RedisBackplane"]
 
 logger = logging.getLogger("hubbub.redis")
 
+RELEASE_S = 0.5
 FRAME_BYTES = 200
 """What a queued frame takes beside its own length."""
 
@@ -59,6 +61,7 @@ class RedisBackplane:
         except (Unfit, ValueError) as error:
             raise SettingsError([f"redis: {error}"]) from error
         self.node = node
+        self.alone = False
         self._names = names
         self._link = link = Link(servers, names, node, clock or SystemClock())
         self._rolls = Rolls(link.reads, names)
@@ -156,8 +159,10 @@ class RedisBackplane:
         if self.fault is not None:
             return
         try:
-            await self._leases.release(lease)
-        except Away as away:
+            # It runs out anyway: who stops must not be kept by a Redis that hangs.
+            async with asyncio.timeout(RELEASE_S):
+                await self._leases.release(lease)
+        except (Away, TimeoutError) as away:
             logger.warning("lease %s is left to run out: %s", lease, away)
 
     def _send(self, voice: str, frame: bytes) -> None:

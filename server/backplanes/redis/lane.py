@@ -10,12 +10,16 @@ from ...errors import Away
 from .wire import Moved, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ...runtime.stats import Traffic
     from .scripts import Script
     from .servers import Address, Servers
     from .wire import Argument, Reply, Words
+
+
+PIECE_BYTES = 1024 * 1024
+"""So much goes by one journey: Redis holds it for each subscriber until it is read."""
 
 
 class Command(NamedTuple):
@@ -28,6 +32,18 @@ class Command(NamedTuple):
 def call(script: Script, keys: Sequence[str], *arguments: Argument) -> Command:
     """Return the command that runs a script."""
     return Command(keys[0], ("EVALSHA", script.sha, len(keys), *keys, *arguments))
+
+
+def pieces(commands: Sequence[Command]) -> Iterator[Sequence[Command]]:
+    """Cut a batch into what goes by one journey each."""
+    begin = size_bytes = 0
+    for index, (_, words) in enumerate(commands):
+        size_bytes += sum(len(word) for word in words if isinstance(word, bytes))
+        if size_bytes > PIECE_BYTES:
+            yield commands[begin : index + 1]
+            begin, size_bytes = index + 1, 0
+    if begin < len(commands):
+        yield commands[begin:]
 
 
 class Lane:

@@ -19,7 +19,7 @@ from ...hub.ports import Appended, Duplicate, Rejected, Slice, Snapshot
 from ...model import Position
 from . import scripts
 from .codec import Undecodable, envelope, opened
-from .lane import Command, call
+from .lane import Command, call, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -104,7 +104,10 @@ class RedisLog:
             for append, contents in zip(batch, encoded, strict=True)
             if not isinstance(contents, Rejected) and append.drafts
         ]
-        replies = iter(await self._appends.ask(commands) if commands else ())
+        answers: list[Reply] = []
+        for piece in pieces(commands):
+            answers += await self._appends.ask(piece)
+        replies = iter(answers)
         return [
             _outcome(next(replies) if append.drafts else [1])
             if not isinstance(contents, Rejected)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from .wire import Reply
 
 
+ROLL_S = 600
+"""How long a roll stays that nobody reads or writes (`lua/say.lua` says the same)."""
+
+
 class Rolls:
     """The rolls of all channels."""
 
@@ -42,10 +46,12 @@ class Rolls:
     async def read(self, channel: str, forgiven: Iterable[str]) -> Sequence[NodeRoll]:
         """Return what each node has said that lives or is `forgiven`. Raises `Away`."""
         key, (nodes, _) = self._names.roll(channel), self._names.census
-        fields, alive = await self._lane.get(
+        fields, alive, _ = await self._lane.get(
             [
                 Command(key, ("HGETALL", key)),
                 Command(nodes, ("ZRANGE", nodes, 0, -1)),
+                # Whoever is in the channel reads it each half minute: so it stays.
+                Command(key, ("EXPIRE", key, ROLL_S)),
             ]
         )
         by_node = _by_node(fields)
@@ -84,5 +90,6 @@ def _roll(channel: str, node: str, fields: Mapping[str, bytes]) -> NodeRoll:
             attendances.append(said)
         elif isinstance(said, Signal):
             signals.append(said)
-    stamp = fields.get("", b"0").partition(b" ")[0]
-    return NodeRoll(node, int(stamp), tuple(attendances), tuple(signals))
+    said_stamp = fields.get("", b"0").partition(b" ")[0]
+    stamp = int(said_stamp) if said_stamp.isdigit() else 0
+    return NodeRoll(node, stamp, tuple(attendances), tuple(signals))

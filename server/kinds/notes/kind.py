@@ -95,8 +95,12 @@ class NotesKind:
 
     async def load(self, channel: str, log: Log) -> Position:
         """Read the note; a note that cannot be read raises, it is never shown empty."""
-        snapshot = await log.latest_snapshot(channel)
         top = await log.top(channel)
+        known = self._notes.get(channel)
+        if known is not None and top.reaches(known.at):
+            # It goes on from what was delivered: what else the log has comes by folds.
+            return known.at
+        snapshot = await log.latest_snapshot(channel)
         at = snapshot.at if snapshot else Position(top.epoch, 0)
         updates = [snapshot.state] if snapshot else []
         base = at.offset
@@ -207,12 +211,19 @@ class NotesKind:
         verdict = note.committed.apply(publication.content, changes=True)
         if isinstance(verdict, Missing | Broken):
             raise NoteDamaged(f"{publication.channel} at {publication.position}")
-        note.at = publication.position
+        if not note.at.reaches(publication.position):
+            note.at = publication.position
         # What another node accepted is new to the document that judges here.
         note.accepted.apply(publication.content)
         changes = (verdict.changes or ()) if isinstance(verdict, Applied) else ()
         shown: JSON = {"changes": [list(change) for change in changes]}
         return replace(publication, event="change", shown=shown)
+
+    def retract(self, channel: str) -> None:
+        """Judge by what was delivered; what was in flight comes by folds."""
+        note = self._notes.get(channel)
+        if note is not None:
+            note.retract()
 
     def forget(self, channel: str) -> None:
         """Close the note."""

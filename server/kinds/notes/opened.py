@@ -59,6 +59,10 @@ class OpenNote:
         self._base_bytes = 0
         self._incompressible = False
 
+    def retract(self) -> None:
+        """Let the accepted document be what was committed and delivered."""
+        self.accepted = NoteDocument([self.committed.raw()])
+
     def fits(self, update: bytes) -> bool:
         """Say whether an update may be added; one that only deletes always may."""
         if self.accepted.size + len(update) <= self._limit_bytes:

@@ -179,6 +179,9 @@ class TickerKind:
             self._follower.fold(publication)
         return publication
 
+    def retract(self, channel: str) -> None:
+        """Keep nothing that was not kept."""
+
     def forget(self, channel: str) -> None:
         """Keep the floor: it is never ahead of the tape, and `load` goes on from it."""
 

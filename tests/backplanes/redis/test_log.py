@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.backplanes.redis.backplane import Bounds
+from server.backplanes.redis.lane import Command, pieces
 from server.errors import Refusal, Unrecoverable
 from server.hub.ports import Append, Appended, Draft, Duplicate, Rejected
 from server.kinds.chat.rows import RoomTouched
@@ -280,3 +281,13 @@ async def test_prefixes_and_databases_are_apart(redis_server: RedisServer) -> No
             assert (await each.backplane.log.top(ROOM)).offset == 0
             assert len(each.backplane.nodes()) == 1
             assert each.heard.came == []
+
+
+def test_a_batch_is_cut_where_it_is_big() -> None:
+    """Nothing is lost or reordered by it, and a small one goes in one piece."""
+    commands = [Command("k", ("X", bytes(400_000), number)) for number in range(7)]
+    cut = list(pieces(commands))
+    assert [command for piece in cut for command in piece] == commands
+    assert [len(piece) for piece in cut] == [3, 3, 1]
+    assert list(pieces(commands[:2])) == [commands[:2]]
+    assert list(pieces([])) == []

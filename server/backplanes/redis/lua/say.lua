@@ -8,5 +8,5 @@ if ARGV[5] == '1' then
 else
   redis.call('HDEL', roll, field)
 end
-redis.call('EXPIRE', roll, 604800)
+redis.call('EXPIRE', roll, 600)
 return redis.call('SPUBLISH', voice, frame)
