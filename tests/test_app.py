@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 from aiohttp import WSMsgType, web
+from pydantic import SecretStr
 
 from server import Hub, Position, Refusal, Settings, build_app, keys
 from server.errors import SHUTDOWN, UNAVAILABLE, SettingsError
@@ -319,3 +321,19 @@ async def _start(app: web.Application) -> web.AppRunner:
         await runner.cleanup()
         raise
     return runner
+
+
+def test_a_missing_redis_package_is_told_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who needs one node only need not install it."""
+    for name in [name for name in sys.modules if "backplanes.redis" in name]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "redis", None)
+    settings = Settings(
+        redis_url=SecretStr("redis://ann:sesame@localhost"),
+        database_url=SecretStr("postgresql+asyncpg://ann:sesame@localhost/hubbub"),
+    )
+    with pytest.raises(SettingsError, match=r"pip install 'hubbub\[redis\]'") as fault:
+        build_app(settings)
+    assert "sesame" not in str(fault.value)
