@@ -327,8 +327,11 @@ def test_a_missing_redis_package_is_told_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who needs one node only need not install it."""
-    for name in [name for name in sys.modules if "backplanes.redis" in name]:
-        monkeypatch.delitem(sys.modules, name)
+    for name in tuple(sys.modules):
+        if "backplanes.redis" in name:
+            monkeypatch.delitem(sys.modules, name)
+        elif name.partition(".")[0] == "redis":
+            monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, "redis", None)
     settings = Settings(
         redis_url=SecretStr("redis://ann:sesame@localhost"),
