@@ -233,14 +233,15 @@ async def test_a_stall_over_the_bound_is_cut_off_and_recovers(look: Look) -> Non
 @pytest.mark.long
 async def test_a_stalled_tab_gets_the_newest_signals(look: Look) -> None:
     """Signals that waited are merged by key, and every one is accounted for."""
-    lab = Lab(await look("?stall=2"))
+    # Long enough to fill what the browser and the kernels hold on the way to the tab.
+    lab = Lab(await look("?stall=8"))
     await lab.send("signals")
     await lab.press("stall")
     said = await lab.verdict()
-    assert said.startswith("1,000 sent · ")
+    assert said.startswith("4,000 sent · ")
     counts = await lab.counts()
     assert counts["merged"] > 0
-    assert counts["received"] + counts["merged"] == 1000
+    assert counts["received"] + counts["merged"] == 4_000
 
 
 async def test_a_new_epoch_is_told(look: Look) -> None:
