@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.services.postgres import Postgres
-    from tests.services.redis import RedisServer
+    from tests.services.redis import RedisCluster, RedisServer
 
 pytestmark = [pytest.mark.long, pytest.mark.nodes, pytest.mark.timeout(240)]
 
@@ -258,3 +258,50 @@ async def test_a_node_is_cut_off(own_redis: RedisServer, postgres: Postgres) -> 
         assert all(reader.resets == 0 for reader in crowd.readers), "nothing was lost"
         slowest_s = max(each.slowest_s for each in crowd.speakers)
         assert slowest_s <= REFUSED_WITHIN_S
+
+
+async def test_a_deaf_node_says_so(own_redis: RedisServer, postgres: Postgres) -> None:
+    """What comes for its subscribers is swallowed: not ready within 10 s, then healed.
+
+    It still reaches Redis, so that only its own probe can show it.
+    """
+    async with (
+        Forwarder(own_redis.port) as to_redis,
+        Forwarder(postgres.port) as to_postgres,
+        raise_cluster(
+            own_redis, postgres, (to_redis.port, to_postgres.port)
+        ) as cluster,
+        Crowd(cluster.nodes) as crowd,
+    ):
+        await crowd.hear(READERS, CHAT, OPEN)
+        await crowd.speak(3, CHAT, 0.05)
+        await crowd.speak(3, OPEN, 0.05)
+        await crowd.progress(10)
+        lonely = [each for n, each in enumerate(crowd.readers) if n % NODES == 0]
+        to_redis.deaf = True
+        await until(lambda: all(r.told and not r.told[-1] for r in lonely), 10.0)
+        assert not await cluster.is_ready(crowd.http, cluster.nodes[0])
+        assert await cluster.is_ready(crowd.http, cluster.nodes[1])
+        to_redis.deaf = False
+        await until(lambda: all(reader.told[-1] for reader in lonely), 10.0)
+        await conclude(crowd, cluster)
+        assert all(reader.resets == 0 for reader in crowd.readers), "nothing was lost"
+
+
+async def test_nodes_on_a_redis_cluster(
+    redis_cluster: RedisCluster, postgres: Postgres
+) -> None:
+    """Three servers of Redis share the channels: the same order, the same people."""
+    async with (
+        raise_cluster(redis_cluster.servers[0], postgres) as cluster,
+        Crowd(cluster.nodes) as crowd,
+    ):
+        await crowd.hear(READERS, CHAT, OPEN, "open:another")
+        await crowd.speak(3, CHAT, 0.05)
+        await crowd.speak(3, OPEN, 0.05)
+        await crowd.speak(3, "open:another", 0.05)
+        await crowd.progress(20)
+        await conclude(crowd, cluster)
+        for node in cluster.nodes:
+            people = await cluster.people(crowd.http, node, OPEN)
+            assert people == {f"r{number}": 1 for number in range(READERS)}
