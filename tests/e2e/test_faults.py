@@ -30,6 +30,7 @@ CHAT, OPEN = "chat:fault", "open:fault"
 READERS = 30
 REFUSED_WITHIN_S = 2.5
 CUT_OFF_S = 60.0
+STOPS_WITHIN_S = 5.0
 LAG, WORST_LAG_S = "hubbub_event_loop_lag_seconds", 0.25
 
 
@@ -305,3 +306,26 @@ async def test_nodes_on_a_redis_cluster(
         for node in cluster.nodes:
             people = await cluster.people(crowd.http, node, OPEN)
             assert people == {f"r{number}": 1 for number in range(READERS)}
+
+
+async def test_a_node_stops_while_all_else_hangs(
+    own_redis: RedisServer, postgres: Postgres
+) -> None:
+    """Redis and the database fall silent as it is told to stop: within 5 s."""
+    async with (
+        Forwarder(own_redis.port) as to_redis,
+        Forwarder(postgres.port) as to_postgres,
+        raise_cluster(
+            own_redis, postgres, (to_redis.port, to_postgres.port)
+        ) as cluster,
+        Crowd(cluster.nodes[:1]) as crowd,
+    ):
+        await crowd.hear(3, CHAT, OPEN)
+        await crowd.speak(2, CHAT, 0.01)
+        await crowd.speak(2, OPEN, 0.01)
+        await crowd.progress(10)
+        to_redis.silent = to_postgres.silent = True
+        began_s = time.monotonic()
+        assert await asyncio.to_thread(cluster.nodes[0].stop) == 0
+        assert time.monotonic() - began_s < STOPS_WITHIN_S
+        to_redis.silent = to_postgres.silent = False
