@@ -21,7 +21,6 @@ from .errors import SettingsError
 from .gateways import either
 from .gateways.native import handler as native
 from .hub.hub import Hub
-from .hub.kind import Keep, Kind, Policy
 from .hub.limits import Limits
 from .kinds.chat.kind import ChatKind
 from .kinds.notes.kind import NotesKind
@@ -29,6 +28,7 @@ from .kinds.open import OpenKind
 from .kinds.ticker.kind import TickerKind
 from .model import split_channel
 from .runtime.clock import SystemClock, random_id
+from .seams.kind import Keep, Kind, Policy
 from .settings import Settings
 from .stores.datadir import DataDirectory
 from .stores.memory import MemoryStore
@@ -40,11 +40,12 @@ from .web import lab, live, routes, welcome
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from .hub.ports import Backplane, Log
     from .keys import Identify
     from .kinds.chat.rows import ChatRows
     from .kinds.notes.rows import NoteRows
     from .runtime.clock import Clock
+    from .seams.backplane import Backplane
+    from .seams.log import Log
 
 UNKEPT = Bounds(size=1_000_000, age_s=float("inf"), max_bytes=64 * 1024 * 1024)
 """What stays of a durable kind's channel where there is no store to keep it."""

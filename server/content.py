@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from .errors import BAD_REQUEST, Refusal
-from .hub.ports import Rejected
 from .model import check_key
+from .seams.log import Rejected
 
 if TYPE_CHECKING:
-    from .hub.ports import Append, Draft
     from .model import JSON
+    from .seams.log import Append, Draft
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode

@@ -105,7 +105,7 @@ class Event:
 
     `content` is JSON or, for binary kinds, bytes. For a publication `key` makes it
     idempotent for its author; for a signal (`signal` is True) it replaces the waiting
-    one of the same key. None means no key. `fence`: see `hub.ports.Append`.
+    one of the same key. None means no key. `fence`: see `seams.log.Append`.
     """
 
     name: str

@@ -21,7 +21,8 @@ from server import (
     build_app,
 )
 from server.errors import PERMISSION_DENIED, UNKNOWN_CHANNEL
-from server.hub.kind import (
+from server.model import Action, Event, Since
+from server.seams.kind import (
     Accepted,
     CatchUp,
     Follows,
@@ -30,8 +31,7 @@ from server.hub.kind import (
     Say,
     from_history,
 )
-from server.hub.ports import Log
-from server.model import Action, Event, Since
+from server.seams.log import Log
 
 if TYPE_CHECKING:
     from aiohttp.test_utils import TestClient

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..hub.ports import Node
 from ..model import Fence
 from ..runtime.stats import Traffic
+from ..seams.backplane import Node
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..hub.ports import NodeRoll, Order, Receiver
     from ..model import JSON, Attendance, Publication, Signal
     from ..runtime.tasks import Tasks
+    from ..seams.backplane import NodeRoll, Order, Receiver
 
 
 class LocalBackplane:

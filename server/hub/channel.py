@@ -21,21 +21,21 @@ from typing import TYPE_CHECKING
 
 from ..errors import HubbubError
 from ..model import Attendance, Joined, Left, Position, Publication, Reset, Signal
+from ..nodes.roster import Roster
+from ..queues.inbox import Inbox, Known
 from .fanout import spread
 from .flusher import SLICE_S
 from .healing import Gap, read_missing
-from .inbox import Inbox, Known
-from .roster import Roster
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ..model import Broadcast, Told
-    from .commit import Committer
+    from ..queues.commit import Committer
+    from ..seams.backplane import NodeRoll
+    from ..seams.kind import Kind
     from .hub import Hub
-    from .kind import Kind
     from .listening import Listening
-    from .ports import NodeRoll
     from .session import Session
     from .subscription import Subscription
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from .commit import Committer
+from ..queues.commit import Committer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from ..seams.kind import Keep
+    from ..seams.log import Append, Log
     from .hub import Hub
-    from .kind import Keep
-    from .ports import Append, Log
 
 DRAIN_S: Final = 5.0
 """How long what was submitted may take to be kept, when the hub stops."""

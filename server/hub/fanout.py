@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from ..model import Told
     from ..runtime.stats import Stats
+    from ..seams.wire import Codec
     from .subscription import Subscription
-    from .wire import Codec
 
 logger = logging.getLogger("hubbub.fanout")
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..model import Publication
-    from .ports import Log
+    from ..seams.log import Log
 
 HEAL_LIMIT = 500
 """How many publications are read at once."""

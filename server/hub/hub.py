@@ -15,18 +15,18 @@ from ..errors import (
     SHUTDOWN,
 )
 from ..model import SERVER, Action, Event
+from ..nodes.leading import lead
 from ..runtime.stats import Stats
 from ..runtime.tasks import Tasks
 from ..runtime.wheel import Wheel
+from ..seams.backplane import SendAway
 from . import joining
 from .committers import Committers
 from .farewells import Farewells
 from .flusher import Flusher
-from .leading import lead
 from .limits import Limits
 from .listening import listen
 from .neighbours import Neighbours
-from .ports import SendAway
 from .publishing import Publishing
 from .registry import Registry
 from .session import Session
@@ -54,10 +54,11 @@ if TYPE_CHECKING:
         Subscribe,
     )
     from ..runtime.clock import Clock, NewId
-    from .kind import Keep, Kind
-    from .ports import Backplane, Log, Outcome, Slice
+    from ..seams.backplane import Backplane
+    from ..seams.kind import Keep, Kind
+    from ..seams.log import Log, Outcome, Slice
+    from ..seams.wire import Codec, Wire
     from .session import Kept
-    from .wire import Codec, Wire
 
 WHEEL_SLOT_S = 0.02
 

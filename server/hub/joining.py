@@ -13,9 +13,9 @@ from .subscription import Subscription
 
 if TYPE_CHECKING:
     from ..model import Subscribe
+    from ..seams.kind import CatchUp
     from .channel import Channel
     from .hub import Hub
-    from .kind import CatchUp
     from .session import Session
 
 

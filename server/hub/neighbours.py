@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..model import Broadcast
+    from ..seams.backplane import Order
     from .hub import Hub
-    from .ports import Order
 
 logger = logging.getLogger("hubbub.neighbours")
 

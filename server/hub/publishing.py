@@ -27,16 +27,17 @@ from ..model import (
     check_key,
     split_channel,
 )
-from .kind import Follows, Nothing, Refused
-from .ports import Append, Appended, Draft, Duplicate, Rejected
+from ..seams.kind import Follows, Nothing, Refused
+from ..seams.log import Append, Appended, Draft, Duplicate, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..model import Event, Position, Principal, Signal
+    from ..seams.backplane import Backplane, NodeRoll
+    from ..seams.log import Outcome
     from .channel import Channel
     from .hub import Hub
-    from .ports import Backplane, NodeRoll, Outcome
     from .session import Kept, Session
 
 logger = logging.getLogger("hubbub.publishing")

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from ..errors import LIMIT_EXCEEDED, UNAVAILABLE, UNKNOWN_CHANNEL, HubbubError, Refusal
 from ..model import SERVER, split_channel
+from ..seams.kind import Keep
 from .channel import Channel
-from .kind import Keep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from ..model import Action, Principal
-    from .commit import Committer
+    from ..queues.commit import Committer
+    from ..seams.kind import Kind
     from .hub import Hub
-    from .kind import Kind
 
 logger = logging.getLogger("hubbub.registry")
 

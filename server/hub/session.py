@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import SLOW
 from ..model import Gap, HistoryPage, Standing, Subscribed
+from ..queues.outbox import Outbox
 from .dispatch import dispatch
-from .outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..errors import Disconnect, ReplyError
     from ..model import Command, Event, Outbound, Principal
+    from ..seams.log import Outcome
+    from ..seams.wire import Codec, Wire
     from .hub import Hub
-    from .ports import Outcome
     from .subscription import Subscription
-    from .wire import Codec, Wire
 
     Kept: TypeAlias = asyncio.Future["Outcome | None"]
 

@@ -9,8 +9,8 @@ from ..errors import BAD_REQUEST, UNRECOVERABLE, Refusal, Unrecoverable
 
 if TYPE_CHECKING:
     from ..model import Position
+    from ..seams.log import Slice
     from .channel import Channel
-    from .ports import Slice
 
 HISTORY_LIMIT: Final = 200
 

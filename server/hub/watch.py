@@ -21,14 +21,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from ..errors import Refusal
-from .commit import AWAY
+from ..queues.commit import AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ..model import Position
+    from ..queues.commit import Committer
     from .channel import Channel
-    from .commit import Committer
     from .hub import Hub
 
 logger = logging.getLogger("hubbub.watch")

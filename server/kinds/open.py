@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import BAD_REQUEST, PERMISSION_DENIED, UNKNOWN_CHANNEL, Refusal
-from ..hub.kind import Follows, Policy, Refused, Say, from_history
 from ..model import SERVER, Action, Signal, split_channel
+from ..seams.kind import Follows, Policy, Refused, Say, from_history
 
 if TYPE_CHECKING:
-    from ..hub.kind import Accepted, CatchUp
-    from ..hub.ports import Log
     from ..model import Event, Position, Principal, Publication, Since
     from ..runtime.clock import Clock
+    from ..seams.kind import Accepted, CatchUp
+    from ..seams.log import Log
 
 LAB = "lab-"
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..content import Encoded, check_append, encode_append
 from ..errors import Unrecoverable
-from ..hub.ports import Appended, Duplicate, Rejected, Slice, Snapshot
 from ..kinds.chat.rows import RoomTouched
 from ..kinds.notes.rows import NoteTouched
 from ..model import Position, Publication
+from ..seams.log import Appended, Duplicate, Rejected, Slice, Snapshot
 from .memory_rows import MemoryChatRows, MemoryNoteRows
 from .ring import ENTRY_BYTES, Bounds, Ring, check_recoverable
 from .share import fair_level, memory_bytes
@@ -22,8 +22,8 @@ from .share import fair_level, memory_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..hub.ports import Append, Change, Draft, Outcome
     from ..runtime.clock import Clock
+    from ..seams.log import Append, Change, Draft, Outcome
 
 MAX_BLANKS = 4_096
 """How many channels without a publication are remembered: their names may be forged."""
@@ -98,7 +98,7 @@ class MemoryLog:
         return False
 
     async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
-        """Keep a batch; see `hub.ports.Log`. Raises TypeError for an unknown change."""
+        """Keep a batch; see `seams.log.Log`. Raises TypeError for an unknown change."""
         encoded = []
         for append in batch:
             self._check(append)
@@ -109,7 +109,7 @@ class MemoryLog:
         ]
 
     async def read(self, channel: str, after: Position, limit: int) -> Slice:
-        """Return what follows a position; see `hub.ports.Log`."""
+        """Return what follows a position; see `seams.log.Log`."""
         stream = self._streams.get(channel) or self._blanks.get(channel)
         if stream is None:
             raise Unrecoverable(f"{channel} has no stream yet")
@@ -117,7 +117,7 @@ class MemoryLog:
         return Slice(stream.ring.after(after, limit), stream.ring.top)
 
     async def page(self, channel: str, before: int | None, limit: int) -> Slice:
-        """Return what stands before an offset, or the newest; see `hub.ports.Log`."""
+        """Return what stands before an offset, or the newest; see `seams.log.Log`."""
         stream = self._stream(channel)
         stream.forget_keys(stream.ring.trim(self._clock.monotonic()))
         return Slice(stream.ring.before(before, limit), stream.ring.top)
@@ -127,17 +127,17 @@ class MemoryLog:
         return self._stream(channel).ring.top
 
     async def tops(self, channels: Sequence[str]) -> Mapping[str, Position]:
-        """Return the newest position of each; see `hub.ports.Log`."""
+        """Return the newest position of each; see `seams.log.Log`."""
         return {channel: self._stream(channel).ring.top for channel in channels}
 
     async def renew(self, channel: str, epoch: str) -> Position:
-        """Forget the stream that `epoch` names; see `hub.ports.Log`."""
+        """Forget the stream that `epoch` names; see `seams.log.Log`."""
         if self._stream(channel).ring.top.epoch == epoch:
             self.drop(channel)
         return self._stream(channel).ring.top
 
     async def snapshot(self, channel: str, at: Position, state: bytes) -> None:
-        """Keep a state and let go of what it stands for; see `hub.ports.Log`.
+        """Keep a state and let go of what it stands for; see `seams.log.Log`.
 
         One older than the newest is ignored. Raises `Unrecoverable` where `at` is not a
         position of this stream.

@@ -10,7 +10,7 @@ from ..kinds.notes.rows import NoteRow, NoteTouched
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..hub.ports import Change
+    from ..seams.log import Change
 
 
 class MemoryChatRows:

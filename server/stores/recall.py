@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import Unrecoverable
-from ..hub.ports import Appended, Slice
 from ..model import Position, Publication
+from ..seams.log import Appended, Slice
 from .ring import Bounds, Ring, Step, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..hub.ports import Append, Log, Outcome, Snapshot
     from ..runtime.clock import Clock
+    from ..seams.log import Append, Log, Outcome, Snapshot
 
 KEPT = Bounds(size=500, age_s=float("inf"), max_bytes=512 * 1024)
 """What is remembered of one channel."""

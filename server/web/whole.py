@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import TypeAlias
 
-    from ..hub.ports import Node
     from ..model import JSON
     from ..runtime.clock import Clock
+    from ..seams.backplane import Node
 
     State: TypeAlias = Literal["live", "silent", "gone"]
 

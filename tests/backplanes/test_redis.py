@@ -11,9 +11,9 @@ import pytest
 from server.backplanes.redis import census, leases, link
 from server.backplanes.redis.backplane import RedisBackplane
 from server.errors import Away, Refusal, SettingsError
-from server.hub.ports import Appended
 from server.model import Fence, Position, Signal
 from server.runtime.tasks import Tasks
+from server.seams.log import Appended
 from tests.backplanes.redis.nodes import (
     ANN,
     BOB,

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from server.hub.ports import Append, Appended, Draft
 from server.model import Principal, Publication
+from server.seams.log import Append, Appended, Draft
 from server.stores.datadir import DataDirectory
 from server.stores.memory import MemoryStore
 from server.stores.recall import Recall
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
-    from server.hub.ports import Change, Log, Outcome
     from server.kinds.chat.rows import ChatRows
     from server.kinds.notes.rows import NoteRows
     from server.model import JSON, Position
+    from server.seams.log import Change, Log, Outcome
     from tests.clocks import ManualClock
 
 Store: TypeAlias = "MemoryStore | SqlStore | RecallStore"

@@ -1,4 +1,4 @@
-"""What every backplane promises (`hub.ports.Backplane`); one suite for all of them."""
+"""What every backplane promises (`seams.backplane`); one suite for all of them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from server.backplanes.local import LocalBackplane
 from server.backplanes.redis import link
 from server.errors import FORCED
-from server.hub.ports import Node, SendAway
 from server.model import Position, Principal, Publication, Signal
 from server.runtime.tasks import Tasks
+from server.seams.backplane import Node, SendAway
 from tests.backplanes.redis.nodes import (
     ANN,
     BOB,
@@ -27,8 +27,8 @@ from tests.backplanes.redis.nodes import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from server.hub.ports import Backplane
     from server.model import Attendance, Broadcast
+    from server.seams.backplane import Backplane
     from tests.services.redis import RedisServer
 
 Attached: TypeAlias = "tuple[Backplane, Heard]"

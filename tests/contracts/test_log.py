@@ -1,4 +1,4 @@
-"""What every log promises (`hub.ports.Log`); one suite for all of them."""
+"""What every log promises (`seams.log.Log`); one suite for all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.errors import Unrecoverable
-from server.hub.ports import (
+from server.kinds.chat.rows import RoomTouched
+from server.model import MAX_OFFSET, Position, Principal, Publication
+from server.seams.log import (
     Append,
     Appended,
     Draft,
@@ -19,8 +21,6 @@ from server.hub.ports import (
     Slice,
     Snapshot,
 )
-from server.kinds.chat.rows import RoomTouched
-from server.model import MAX_OFFSET, Position, Principal, Publication
 from tests.clocks import ManualClock
 from tests.contracts.stores import (
     ANN,

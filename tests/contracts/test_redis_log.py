@@ -15,7 +15,7 @@ from tests.contracts import test_log as contract
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from server.hub.ports import Log
+    from server.seams.log import Log
     from tests.services.redis import RedisServer
 
 OTHERWISE = {

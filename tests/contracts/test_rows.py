@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.hub.ports import Duplicate
 from server.kinds.chat.rows import RoomRow, RoomTouched
 from server.kinds.notes.rows import NoteRow, NoteTouched
+from server.seams.log import Duplicate
 from tests.clocks import ManualClock
 from tests.contracts.stores import ROOM, Store, open_store, say
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from server.hub.ports import Change
+    from server.seams.log import Change
 
 
 @pytest.fixture(params=["memory", "sql", "postgres"])

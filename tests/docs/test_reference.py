@@ -9,7 +9,7 @@ import server
 from server.errors import DISCONNECTS, REPLY_ERRORS, Disconnect, ReplyError
 from server.flags import FIELDS, flag, variable
 from server.hub.hub import Hub
-from server.hub.kind import Kind, Policy
+from server.seams.kind import Kind, Policy
 from tests.docs.pages import ROOT, anchors
 
 REFERENCE = ROOT / "docs" / "reference"

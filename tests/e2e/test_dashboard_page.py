@@ -15,8 +15,8 @@ from playwright.async_api import async_playwright, expect
 
 from server.app import build_app
 from server.backplanes.local import LocalBackplane
-from server.hub.ports import Node
 from server.keys import HUB
+from server.seams.backplane import Node
 from server.web import whole
 from server.web.assets import Assets
 from server.web.figures import Figures

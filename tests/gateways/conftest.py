@@ -14,11 +14,11 @@ from server import keys
 from server.backplanes.local import LocalBackplane
 from server.gateways.native.handler import routes
 from server.hub.hub import Hub
-from server.hub.kind import Keep, Kind, Policy
 from server.hub.limits import Limits
 from server.kinds.chat.kind import ChatKind
 from server.kinds.open import OpenKind
 from server.model import Principal
+from server.seams.kind import Keep, Kind, Policy
 from server.settings import Settings
 from server.stores.memory import MemoryStore
 from tests.clocks import ManualClock

@@ -17,13 +17,13 @@ from server.errors import UNAVAILABLE, Refusal
 from server.gateways import either
 from server.gateways.yjs import codec
 from server.hub.hub import Hub
-from server.hub.kind import Keep
 from server.hub.limits import Limits
 from server.kinds.notes.kind import NotesKind
 from server.kinds.notes.rows import NoteTouched
 from server.lib0 import Reader
 from server.model import Principal, Standing
 from server.runtime.clock import SystemClock, random_id
+from server.seams.kind import Keep
 from server.settings import Settings
 from server.stores.memory import Apply, MemoryLog
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientWebSocketResponse
     from aiohttp.typedefs import Handler
 
-    from server.hub.ports import Append, Change, Outcome
     from server.model import Position
+    from server.seams.log import Append, Change, Outcome
 
     Doc = pycrdt.Doc[pycrdt.Text]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from server.hub.ports import Append, Log, Outcome, Slice, Snapshot
     from server.model import Position, Publication
+    from server.seams.log import Append, Log, Outcome, Slice, Snapshot
 
 
 class FaultyLog:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from server.backplanes.local import LocalBackplane
 from server.errors import UNAVAILABLE, Refusal
 from server.hub.hub import Hub
-from server.hub.kind import Keep, Policy
-from server.hub.ports import Node, NodeRoll
 from server.kinds.open import OpenKind
 from server.model import Attendance, Fence, Publication, Signal
 from server.runtime.clock import random_id
+from server.seams.backplane import Node, NodeRoll
+from server.seams.kind import Keep, Policy
 from server.stores.memory import MemoryStore
 from server.stores.ring import Bounds
 from tests.clocks import ManualClock
@@ -24,9 +24,10 @@ from tests.hub.wires import FakeWire, RecordingCodec
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from server.hub.ports import Log, Order, Receiver
     from server.model import JSON, Principal
     from server.runtime.tasks import Tasks
+    from server.seams.backplane import Order, Receiver
+    from server.seams.log import Log
 
 
 @dataclass

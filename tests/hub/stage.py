@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from server.hub.hub import Hub
-from server.hub.kind import Keep, Policy
 from server.kinds.open import OpenKind
 from server.model import Event, Principal, Subscribe
 from server.runtime.clock import random_id
+from server.seams.kind import Keep, Policy
 from server.stores.memory import MemoryStore
 from server.stores.recall import Recall
 from server.stores.ring import Bounds
@@ -23,10 +23,10 @@ from tests.hub.wires import FakeWire, RecordingCodec
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from server.hub.kind import Kind
     from server.hub.limits import Limits
     from server.hub.session import Session
     from server.model import JSON, Outbound, Position, Since
+    from server.seams.kind import Kind
 
 ROOM = "open:room"
 TALLY = "tally:one"

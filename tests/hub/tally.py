@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from server.errors import BAD_REQUEST, PERMISSION_DENIED, Refusal
-from server.hub.kind import (
+from server.model import Action, Position, Signal
+from server.seams.kind import (
     CatchUp,
     Follows,
     Nothing,
@@ -15,12 +16,11 @@ from server.hub.kind import (
     Say,
     from_history,
 )
-from server.model import Action, Position, Signal
 
 if TYPE_CHECKING:
-    from server.hub.kind import Accepted
-    from server.hub.ports import Log
     from server.model import Event, Principal, Publication, Since
+    from server.seams.kind import Accepted
+    from server.seams.log import Log
 
 
 JUDGED: dict[str, Accepted] = {

@@ -10,8 +10,6 @@ from server.errors import TOO_MANY_REQUESTS, UNAVAILABLE, Refusal
 from server.hub import channel as channel_module
 from server.hub import healing
 from server.hub.flusher import SLICE_S
-from server.hub.inbox import WAITING_BROADCASTS
-from server.hub.presence import ANNOUNCED_MEMBERS
 from server.model import (
     Event,
     Joined,
@@ -24,6 +22,8 @@ from server.model import (
     Signal,
     Subscribed,
 )
+from server.nodes.presence import ANNOUNCED_MEMBERS
+from server.queues.inbox import WAITING_BROADCASTS
 from tests.hub.stage import ANN, BOB, ROOM, TALLY, Guest, Stage, raise_curtain
 from tests.hub.wires import RecordingCodec
 from tests.looptime import LoopTime, turns, until

@@ -13,9 +13,9 @@ from server.errors import (
     UNRECOVERABLE,
     Refusal,
 )
-from server.hub.kind import Keep, Policy
 from server.hub.limits import Limits
 from server.model import SERVER, Done, Event, Member, Position, Principal
+from server.seams.kind import Keep, Policy
 from server.stores.ring import Bounds
 from tests.hub.stage import ANN, BOB, ROOM, Stage, raise_curtain
 from tests.looptime import LoopTime, turns

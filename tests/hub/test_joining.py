@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from server.errors import PERMISSION_DENIED, UNAVAILABLE
-from server.hub.kind import Policy
 from server.model import (
     Action,
     Done,
@@ -23,6 +22,7 @@ from server.model import (
     Subscribed,
     Unsubscribe,
 )
+from server.seams.kind import Policy
 from tests.hub.stage import ANN, BOB, ROOM, TALLY, Guest, Stage, raise_curtain
 from tests.hub.wires import RecordingCodec
 from tests.looptime import LoopTime, turns, until

@@ -12,10 +12,10 @@ from server.errors import (
     UNKNOWN_CHANNEL,
     Refusal,
 )
-from server.hub.kind import Keep, Policy
 from server.hub.limits import Limits
 from server.hub.registry import SWEEP_INTERVAL_S
 from server.model import Action, Event, Subscribed
+from server.seams.kind import Keep, Policy
 from tests.hub.stage import ANN, ROOM, TALLY, Stage, raise_curtain
 from tests.looptime import LoopTime, turns
 

@@ -3,8 +3,6 @@ from __future__ import annotations
 import pytest
 
 from server.errors import BAD_REQUEST, PERMISSION_DENIED, UNKNOWN_CHANNEL, Refusal
-from server.hub.kind import Follows, Policy, Refused, Say
-from server.hub.ports import Append, Draft
 from server.kinds.open import OpenKind
 from server.model import (
     SERVER,
@@ -15,6 +13,8 @@ from server.model import (
     Publication,
     Signal,
 )
+from server.seams.kind import Follows, Policy, Refused, Say
+from server.seams.log import Append, Draft
 from server.stores.memory import MemoryLog
 from server.stores.ring import Bounds
 from tests.clocks import ManualClock

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.errors import Unrecoverable
-from server.hub.ports import Appended, Duplicate
 from server.kinds.chat.rows import RoomTouched
 from server.kinds.notes.rows import NoteTouched
 from server.model import Position
+from server.seams.log import Appended, Duplicate
 from server.stores.memory import (
     LOOKS,
     MAX_BLANKS,

@@ -7,12 +7,12 @@ import pytest
 
 from server.backplanes.local import LocalBackplane
 from server.hub.hub import Hub
-from server.hub.kind import Keep
 from server.kinds.chat.rows import RoomRow
 from server.kinds.notes.rows import NoteRow
 from server.kinds.open import OpenKind
 from server.model import JSON, Principal
 from server.runtime.clock import random_id
+from server.seams.kind import Keep
 from server.stores.memory import MemoryStore
 from server.web.activity import LINES, Activity
 from tests.clocks import ManualClock

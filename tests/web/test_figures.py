@@ -9,10 +9,10 @@ import pytest
 from server.backplanes.local import LocalBackplane
 from server.errors import Disconnect
 from server.hub.hub import Hub
-from server.hub.kind import Keep, Policy
 from server.kinds.open import OpenKind
 from server.model import Fence, Outbound, Principal, Publication, Signal, Subscribe
 from server.runtime.clock import random_id
+from server.seams.kind import Keep, Policy
 from server.stores.memory import MemoryStore
 from server.web.figures import ACTIVITY, STATS, Meter, Reporter, seconds
 from tests.clocks import ManualClock

@@ -10,10 +10,10 @@ import pytest
 from server.backplanes.local import LocalBackplane
 from server.errors import TOO_MANY_REQUESTS, Refusal
 from server.hub.hub import Hub
-from server.hub.kind import Keep
 from server.kinds.open import OpenKind
 from server.model import Publication, Signal
 from server.runtime.clock import random_id
+from server.seams.kind import Keep
 from server.stores.memory import MemoryStore
 from server.web.flood import UNHEARD_S, Flood, Mode, Wanted
 from tests.clocks import ManualClock

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from server.hub.ports import Node
+from server.seams.backplane import Node
 from server.web.figures import Figures
 from server.web.whole import GONE_S, NODES_SHOWN, SILENT_S, Card, Whole
 from tests.clocks import ManualClock

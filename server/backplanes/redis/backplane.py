@@ -22,11 +22,11 @@ from .servers import Servers, Unfit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...hub.ports import Node, NodeRoll, Order, Receiver
     from ...model import JSON, Attendance, Fence
     from ...runtime.clock import Clock
     from ...runtime.stats import Traffic
     from ...runtime.tasks import Tasks
+    from ...seams.backplane import Node, NodeRoll, Order, Receiver
     from .log import BoundsOf
 
 __all__ = ["Bounds", "RedisBackplane"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...hub.ports import Node
+from ...seams.backplane import Node
 from .codec import decode_card, encode_card
 from .lane import call
 from .scripts import BEAT, DEPART

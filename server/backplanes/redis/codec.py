@@ -13,12 +13,13 @@ import msgspec
 
 from ...content import decode as decode_content
 from ...errors import BAD_REQUEST, Disconnect, Refusal
-from ...hub.ports import SendAway
 from ...model import Attendance, Position, Principal, Publication, Signal
+from ...seams.backplane import SendAway
 
 if TYPE_CHECKING:
-    from ...hub.ports import Draft, Order
     from ...model import JSON
+    from ...seams.backplane import Order
+    from ...seams.log import Draft
 
 Carried: TypeAlias = "Publication | Signal | Attendance"
 

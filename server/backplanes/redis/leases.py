@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...hub.ports import LEASE_S
 from ...model import Fence
+from ...seams.backplane import LEASE_S
 from .lane import call
 from .scripts import HOLD, RELEASE
 

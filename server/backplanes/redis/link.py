@@ -29,9 +29,9 @@ from .wire import DEADLINE_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...hub.ports import Receiver
     from ...runtime.clock import Clock
     from ...runtime.tasks import Tasks
+    from ...seams.backplane import Receiver
     from .names import Names
     from .servers import Servers
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ...content import check_append, encode_append
 from ...errors import BAD_REQUEST, UNAVAILABLE, Away, Refusal, Unrecoverable
-from ...hub.ports import Appended, Duplicate, Rejected, Slice, Snapshot
 from ...model import Position
+from ...seams.log import Appended, Duplicate, Rejected, Slice, Snapshot
 from . import scripts
 from .codec import Undecodable, envelope, opened
 from .lane import Command, call, pieces
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ...content import Encoded
-    from ...hub.ports import Append, Outcome
     from ...model import Publication
+    from ...seams.log import Append, Outcome
     from .lane import Lane
     from .names import Names
     from .scripts import Script
@@ -87,7 +87,7 @@ class RedisLog:
         return True
 
     async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
-        """Keep a batch; see `hub.ports.Log`. Raises `Away`.
+        """Keep a batch; see `seams.log.Log`. Raises `Away`.
 
         Where Redis goes away in the midst of it, some of it may have been kept all the
         same: then it is brought to all nodes, and its key, if it has one, shows it.
@@ -116,7 +116,7 @@ class RedisLog:
         ]
 
     async def read(self, channel: str, after: Position, limit: int) -> Slice:
-        """Return what follows a position; see `hub.ports.Log`."""
+        """Return what follows a position; see `seams.log.Log`."""
         where = (after.epoch, after.offset, max(limit, 0))
         reply = await self._run(scripts.READ, channel, *where, *self._limits(channel))
         top, kept, entries = _found(reply)
@@ -124,7 +124,7 @@ class RedisLog:
         return Slice(_publications(channel, top.epoch, entries), top)
 
     async def page(self, channel: str, before: int | None, limit: int) -> Slice:
-        """Return what stands before an offset, or the newest; see `hub.ports.Log`."""
+        """Return what stands before an offset, or the newest; see `seams.log.Log`."""
         if before is not None and before <= 1:
             before, limit = 1, 0
         where = (before or 0, max(limit, 0))
@@ -158,7 +158,7 @@ class RedisLog:
         return _position(await self._run(scripts.RENEW, channel, age_ms, epoch))
 
     async def snapshot(self, channel: str, at: Position, state: bytes) -> None:
-        """Keep a state and let go of what it stands for; see `hub.ports.Log`."""
+        """Keep a state and let go of what it stands for; see `seams.log.Log`."""
         what = (self._age_ms(channel), at.epoch, at.offset, state)
         top = _position(await self._run(scripts.SNAPSHOT, channel, *what))
         _check_recoverable(at, 0, top)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...hub.ports import NodeRoll
 from ...model import Attendance, Signal
+from ...seams.backplane import NodeRoll
 from .codec import Undecodable, decode
 from .lane import Command, call
 from .scripts import BURY, SAY

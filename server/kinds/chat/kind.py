@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import BAD_REQUEST, UNKNOWN_CHANNEL, Refusal
-from ...hub.kind import Follows, Keep, Policy, Refused, Say, from_history
 from ...model import Signal, split_channel
+from ...seams.kind import Follows, Keep, Policy, Refused, Say, from_history
 from .markup import Markup
 from .rows import RoomTouched, preview
 
 if TYPE_CHECKING:
-    from ...hub.kind import Accepted, CatchUp
-    from ...hub.ports import Log
     from ...model import (
         Action,
         Event,
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
         Since,
     )
     from ...runtime.clock import Clock
+    from ...seams.kind import Accepted, CatchUp
+    from ...seams.log import Log
 
 MAX_MESSAGE_CHARS = 4_000
 SHOWN_AT_FIRST = 50

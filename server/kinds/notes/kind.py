@@ -19,22 +19,13 @@ from ...errors import (
     UNKNOWN_CHANNEL,
     Refusal,
 )
-from ...hub.kind import (
-    CatchUp,
-    Content,
-    Follows,
-    Keep,
-    Nothing,
-    Policy,
-    Refused,
-    Say,
-)
 from ...model import (
     Difference,
     Position,
     StateVector,
     split_channel,
 )
+from ...seams.kind import CatchUp, Content, Follows, Keep, Nothing, Policy, Refused, Say
 from .awareness import awareness_signal
 from .document import (
     Applied,
@@ -50,10 +41,10 @@ from .rows import NoteTouched
 from .update import EMPTY_UPDATE, UpdateError
 
 if TYPE_CHECKING:
-    from ...hub.kind import Accepted
-    from ...hub.ports import Log
     from ...model import JSON, Action, Event, Principal, Publication, Since
     from ...runtime.clock import Clock
+    from ...seams.kind import Accepted
+    from ...seams.log import Log
 
 logger = logging.getLogger("hubbub.notes")
 

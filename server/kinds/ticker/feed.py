@@ -21,9 +21,9 @@ from .tape import TAPE, Step, Strip, advance, encode
 
 if TYPE_CHECKING:
     from ...hub.hub import Hub
-    from ...hub.ports import Outcome
     from ...model import Fence, Position
     from ...runtime.clock import Clock
+    from ...seams.log import Outcome
     from .follower import Closing, Follower
     from .market import Market
 

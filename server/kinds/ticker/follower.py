@@ -25,9 +25,9 @@ from .tape import TAPE, Strip, TornError, decode
 from .ticks import Status
 
 if TYPE_CHECKING:
-    from ...hub.ports import Log
     from ...model import Publication
     from ...runtime.clock import Clock
+    from ...seams.log import Log
 
 logger = logging.getLogger("hubbub.ticker")
 

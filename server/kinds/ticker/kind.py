@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...errors import PERMISSION_DENIED, UNAVAILABLE, UNKNOWN_CHANNEL, Refusal
-from ...hub.kind import Follows, Keep, Policy, Refused, Say, from_history
 from ...model import SERVER, Action, split_channel
+from ...seams.kind import Follows, Keep, Policy, Refused, Say, from_history
 from . import shown
 from .feed import REACH_S, Sleep
 from .follower import Follower
@@ -26,10 +26,10 @@ from .telling import Teller
 
 if TYPE_CHECKING:
     from ...hub.hub import Hub
-    from ...hub.kind import Accepted, CatchUp
-    from ...hub.ports import Log
     from ...model import Event, Position, Principal, Publication, Since
     from ...runtime.clock import Clock
+    from ...seams.kind import Accepted, CatchUp
+    from ...seams.log import Log
     from .floor import Floor
 
 BOARD = "market"

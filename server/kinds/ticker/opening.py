@@ -16,8 +16,8 @@ from .symbols import Symbol
 from .tape import TAPE, TornError, decode, repeat
 
 if TYPE_CHECKING:
-    from ...hub.ports import Log, Snapshot
     from ...model import Position
+    from ...seams.log import Log, Snapshot
 
 
 def open_market(

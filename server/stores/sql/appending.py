@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from sqlalchemy import bindparam, insert, select, update
 
-from ...hub.ports import Appended, Duplicate
+from ...seams.log import Appended, Duplicate
 from .channels import chunks, lock_channels
 from .tables import channel, idempotency, publication, storable
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ...content import Encoded
-    from ...hub.ports import Append, Change, Draft, Outcome
     from ...model import Position, Principal
+    from ...seams.log import Append, Change, Draft, Outcome
     from .channels import Stream
 
     Values: TypeAlias = dict[str, object]

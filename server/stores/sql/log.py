@@ -19,8 +19,8 @@ from sqlalchemy import (
 
 from ...content import check_append, decode, encode_append
 from ...errors import Unrecoverable
-from ...hub.ports import Rejected, Slice, Snapshot
 from ...model import MAX_OFFSET, Position, Principal, Publication
+from ...seams.log import Rejected, Slice, Snapshot
 from ..ring import check_recoverable
 from .appending import Transaction
 from .channels import begin_stream, first_epoch, lock_channels, read_tops
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
-    from ...hub.ports import Append, Outcome
     from ...runtime.clock import Clock
+    from ...seams.log import Append, Outcome
     from .appending import Appliers
     from .database import Database
 
@@ -102,7 +102,7 @@ class SqlLog:
         return False
 
     async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
-        """Keep a batch in one transaction; see `hub.ports.Log`.
+        """Keep a batch in one transaction; see `seams.log.Log`.
 
         Raises TypeError for a change that no store module applies,
         `sqlalchemy.exc.DBAPIError` where the database fails (a full disk), and `Away`
@@ -133,7 +133,7 @@ class SqlLog:
             self._appliers.check(change)
 
     async def read(self, channel: str, after: Position, limit: int) -> Slice:
-        """Return what follows a position; see `hub.ports.Log`."""
+        """Return what follows a position; see `seams.log.Log`."""
         return await self._database.read(
             partial(self._read, name=channel, after=after, limit=limit)
         )
@@ -158,7 +158,7 @@ class SqlLog:
         return Slice(found, Position(first.epoch, first.top))
 
     async def page(self, channel: str, before: int | None, limit: int) -> Slice:
-        """Return what stands before an offset, or the newest; see `hub.ports.Log`."""
+        """Return what stands before an offset, or the newest; see `seams.log.Log`."""
         end = MAX_OFFSET if before is None else min(before, MAX_OFFSET)
         span = {"before": end, "limit": max(limit, 0)}
 
@@ -173,17 +173,17 @@ class SqlLog:
         return (await self.tops([channel]))[channel]
 
     async def tops(self, channels: Sequence[str]) -> Mapping[str, Position]:
-        """Return the newest position of each; see `hub.ports.Log`."""
+        """Return the newest position of each; see `seams.log.Log`."""
         return await self._database.read(partial(read_tops, names=channels))
 
     async def renew(self, channel: str, epoch: str) -> Position:
-        """Begin a new stream at the same top; see `hub.ports.Log`."""
+        """Begin a new stream at the same top; see `seams.log.Log`."""
         return await self._database.write(
             partial(begin_stream, name=channel, ended=epoch)
         )
 
     async def snapshot(self, channel: str, at: Position, state: bytes) -> None:
-        """Keep a state and set aside what it stands for; see `hub.ports.Log`.
+        """Keep a state and set aside what it stands for; see `seams.log.Log`.
 
         One older than the newest is ignored. Raises `Unrecoverable` where `at` is not a
         position of this stream.

@@ -15,8 +15,8 @@ from server.runtime.tasks import Tasks
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from server.hub.ports import Backplane, Order
     from server.model import Broadcast
+    from server.seams.backplane import Backplane, Order
 
 ROOM = "open:lobby"
 ANN = Principal("u_ann", "Ann")

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.errors import Away, Refusal, Unrecoverable
-from server.hub.ports import Appended, Duplicate
 from server.model import Position, Publication
+from server.seams.log import Appended, Duplicate
 from server.stores.ring import Step, step
 from tests.backplanes.redis.nodes import ROOM, Heard, holds, running
 from tests.contracts.stores import say
 from tests.services.forwarder import Forwarder
 
 if TYPE_CHECKING:
-    from server.hub.ports import Log
     from server.model import Broadcast
+    from server.seams.log import Log
     from tests.backplanes.redis.nodes import Member
     from tests.services.redis import RedisServer
 

@@ -10,8 +10,9 @@ from redis.crc import key_slot
 
 from server.backplanes.redis import link
 from server.errors import BAD_REQUEST, FORCED
-from server.hub.ports import Append, Appended, Draft, Rejected, SendAway
 from server.model import Position
+from server.seams.backplane import SendAway
+from server.seams.log import Append, Appended, Draft, Rejected
 from tests.backplanes.redis.nodes import (
     ANN,
     ROOM,

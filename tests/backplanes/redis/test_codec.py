@@ -18,7 +18,6 @@ from server.backplanes.redis.codec import (
     encode_order,
 )
 from server.errors import FORCED, Refusal
-from server.hub.ports import SendAway
 from server.model import (
     MAX_OFFSET,
     Attendance,
@@ -27,6 +26,7 @@ from server.model import (
     Publication,
     Signal,
 )
+from server.seams.backplane import SendAway
 from tests.backplanes.redis.nodes import ANN, ROOM
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)

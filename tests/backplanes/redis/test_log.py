@@ -11,15 +11,15 @@ import pytest
 from server.backplanes.redis.backplane import Bounds
 from server.backplanes.redis.lane import Command, pieces
 from server.errors import Refusal, Unrecoverable
-from server.hub.ports import Append, Appended, Draft, Duplicate, Rejected
 from server.kinds.chat.rows import RoomTouched
 from server.model import Fence, Position, Principal
+from server.seams.log import Append, Appended, Draft, Duplicate, Rejected
 from tests.backplanes.redis.nodes import ANN, ROOM, contents, holds, running
 from tests.contracts.stores import fill, keep, offsets, say
 
 if TYPE_CHECKING:
-    from server.hub.ports import Log
     from server.model import JSON
+    from server.seams.log import Log
     from tests.services.redis import RedisServer
 
 META, LOG, KEYS, SNAP = (

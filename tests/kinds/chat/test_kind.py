@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from server.errors import BAD_REQUEST, UNKNOWN_CHANNEL, Refusal
-from server.hub.kind import Accepted, Follows, Keep, Refused, Say
 from server.kinds.chat.kind import MAX_MESSAGE_CHARS, ChatKind
 from server.kinds.chat.rows import RoomTouched
 from server.model import JSON, Action, Event, Position, Principal, Publication, Signal
+from server.seams.kind import Accepted, Follows, Keep, Refused, Say
 from tests.clocks import ManualClock
 
 ADA = Principal("g_ada", "Ada")

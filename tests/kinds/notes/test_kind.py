@@ -8,8 +8,6 @@ import pycrdt
 import pytest
 
 from server.errors import BAD_REQUEST, LIMIT_EXCEEDED, UNKNOWN_CHANNEL, Refusal
-from server.hub.kind import Follows, Nothing, Refused
-from server.hub.ports import Append, Appended, Draft
 from server.kinds.notes.document import NoteDamaged, NoteDocument
 from server.kinds.notes.kind import NotesKind
 from server.kinds.notes.opened import UPDATES_A_SNAPSHOT
@@ -24,6 +22,8 @@ from server.model import (
     Publication,
     StateVector,
 )
+from server.seams.kind import Follows, Nothing, Refused
+from server.seams.log import Append, Appended, Draft
 from server.stores.memory import MemoryStore
 from server.stores.ring import Bounds
 from tests.clocks import ManualClock
@@ -31,8 +31,8 @@ from tests.clocks import ManualClock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from server.hub.ports import Log
     from server.model import JSON, Since
+    from server.seams.log import Log
 
 NOTE = "notes:lab"
 ADA = Principal("u_ada", "Ada")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.hub.hub import Hub
-from server.hub.kind import Keep
 from server.kinds.notes.changes import apply_changes
 from server.kinds.notes.kind import NotesKind
 from server.model import Publication, Subscribed
 from server.runtime.clock import random_id
+from server.seams.kind import Keep
 from server.stores.memory import MemoryStore
 from server.stores.ring import Bounds
 from tests.clocks import ManualClock

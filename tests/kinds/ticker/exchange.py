@@ -12,7 +12,6 @@ from typing import Any
 from server.backplanes.local import LocalBackplane
 from server.errors import Disconnect
 from server.hub.hub import Hub
-from server.hub.kind import Keep
 from server.hub.session import Session
 from server.kinds.ticker.floor import Floor
 from server.kinds.ticker.kind import TickerKind
@@ -26,6 +25,7 @@ from server.model import (
     Subscribe,
     Subscribed,
 )
+from server.seams.kind import Keep
 from server.stores.memory import MemoryStore
 from server.stores.ring import Bounds
 from tests.clocks import ManualClock

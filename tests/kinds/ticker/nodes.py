@@ -15,22 +15,23 @@ from typing import TYPE_CHECKING
 from server.backplanes.local import LocalBackplane
 from server.errors import UNAVAILABLE, Refusal
 from server.hub.hub import Hub
-from server.hub.kind import Keep
-from server.hub.ports import Appended, Node, Rejected
 from server.kinds.ticker.kind import TickerKind
 from server.kinds.ticker.leader import LEASE
 from server.kinds.ticker.symbols import SYMBOLS, Symbol
 from server.kinds.ticker.tape import TAPE, Strip, decode
 from server.model import Fence, Position, Publication
+from server.seams.backplane import Node
+from server.seams.kind import Keep
+from server.seams.log import Appended, Rejected
 from server.stores.memory import MemoryLog
 from server.stores.ring import Bounds
 from tests.clocks import ManualClock
 from tests.kinds.ticker.exchange import PAST_S, START_MS, Metronome, Reader
 
 if TYPE_CHECKING:
-    from server.hub.ports import Append, Outcome
     from server.kinds.ticker.floor import Floor
     from server.model import Attendance, Signal
+    from server.seams.log import Append, Outcome
 
 SEED = "test"
 TURNS = 60

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from server.errors import PERMISSION_DENIED, UNAVAILABLE, UNKNOWN_CHANNEL, Refusal
-from server.hub.kind import Follows, Refused
 from server.kinds.ticker.bars import Interval
 from server.kinds.ticker.candles import KEPT
 from server.kinds.ticker.kind import TickerKind
@@ -16,6 +15,7 @@ from server.kinds.ticker.shown import SHOWN
 from server.kinds.ticker.symbols import SYMBOLS
 from server.kinds.ticker.tape import TAPE
 from server.model import SERVER, Action, Event, Failed, Position, Subscribe
+from server.seams.kind import Follows, Refused
 from tests.clocks import ManualClock
 from tests.kinds.ticker.exchange import (
     ANN,

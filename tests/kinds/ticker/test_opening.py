@@ -3,7 +3,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from server.hub.ports import Append, Appended, Draft
 from server.kinds.ticker.bars import Interval
 from server.kinds.ticker.floor import Floor, Moved
 from server.kinds.ticker.market import Market
@@ -13,6 +12,7 @@ from server.kinds.ticker.symbols import SYMBOLS, Sector, Symbol
 from server.kinds.ticker.tape import TAPE, Step, Strip, advance, encode
 from server.kinds.ticker.ticks import Quote, State
 from server.model import Position
+from server.seams.log import Append, Appended, Draft
 from server.stores.memory import MemoryLog
 from tests.clocks import ManualClock
 

@@ -17,8 +17,8 @@ sys.path.insert(0, sys.argv[1])
 
 from sqlalchemy.exc import DBAPIError
 
-from server.hub.ports import Append, Draft
 from server.runtime.clock import SystemClock
+from server.seams.log import Append, Draft
 from server.stores.datadir import DataDirectory
 from server.stores.sql.store import SqlStore
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from server.hub.ports import Duplicate
 from server.model import Position
+from server.seams.log import Duplicate
 from server.stores.datadir import DataDirectory
 from server.stores.sql.store import SqlStore
 from tests.clocks import ManualClock

@@ -14,10 +14,10 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DBAPIError
 
 from server.errors import Away, SettingsError
-from server.hub.ports import Append, Appended, Draft, Duplicate, Rejected
 from server.kinds.chat.rows import RoomTouched
 from server.kinds.notes.rows import NoteTouched
 from server.model import Position
+from server.seams.log import Append, Appended, Draft, Duplicate, Rejected
 from server.stores.sql.server import Server
 from server.stores.sql.store import SqlStore
 from server.stores.sql.tables import channel, publication
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from server.hub.ports import Change, Log, Outcome
+    from server.seams.log import Change, Log, Outcome
     from tests.services.postgres import Postgres
 
 ROOMS = ("chat:a", "chat:b", "chat:c", "chat:d")

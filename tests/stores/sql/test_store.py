@@ -16,10 +16,10 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from server.errors import SettingsError, Unrecoverable
-from server.hub.ports import Duplicate, Snapshot
 from server.kinds.chat.rows import RoomTouched
 from server.kinds.notes.rows import NoteTouched
 from server.model import Position
+from server.seams.log import Duplicate, Snapshot
 from server.stores.datadir import DataDirectory
 from server.stores.sql.channels import CHUNK
 from server.stores.sql.database import insert_into

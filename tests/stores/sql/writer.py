@@ -14,10 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 
-from server.hub.ports import Append, Appended, Draft
 from server.kinds.chat.rows import RoomTouched
 from server.model import Principal
 from server.runtime.clock import SystemClock
+from server.seams.log import Append, Appended, Draft
 from server.stores.datadir import DataDirectory
 from server.stores.sql.store import SqlStore
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.hub.outbox import FRAME_OVERHEAD_BYTES as OVERHEAD
-from server.hub.outbox import Outbox
 from server.model import Gap
+from server.queues.outbox import FRAME_OVERHEAD_BYTES as OVERHEAD
+from server.queues.outbox import Outbox
 
 PLENTY = 1 << 20
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..runtime.stats import Stats
     from ..runtime.tasks import Tasks
-    from .ports import Append, Log, Outcome
+    from ..seams.log import Append, Log, Outcome
 
 logger = logging.getLogger("hubbub.commit")
 

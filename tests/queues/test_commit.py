@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from server.errors import TOO_MANY_REQUESTS, UNAVAILABLE, Away, Refusal
-from server.hub import commit as commit_module
-from server.hub.commit import Committer
-from server.hub.ports import Append, Appended, Draft, Outcome
+from server.queues import commit as commit_module
+from server.queues.commit import Committer
 from server.runtime.stats import Stats
 from server.runtime.tasks import Tasks
+from server.seams.log import Append, Appended, Draft, Outcome
 from server.stores.memory import MemoryLog
 from tests.clocks import ManualClock
 from tests.hub.logs import FaultyLog

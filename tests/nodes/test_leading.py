@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from server.errors import UNAVAILABLE, Refusal
-from server.hub.leading import lead
-from server.hub.ports import LEASE_S
 from server.model import Fence
+from server.nodes.leading import lead
+from server.seams.backplane import LEASE_S
 from tests.hub.nodes import Network, NodeBackplane
 from tests.looptime import LoopTime, turns
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.hub.presence import Presence
 from server.model import Member, Principal
+from server.nodes.presence import Presence
 
 ANN, BOB = Principal("u_ann", "Ann"), Principal("u_bob", "Bob")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         Signal,
         Since,
     )
-    from .ports import Change, Log
+    from .log import Change, Log
 
 
 READ_PUBLICATIONS = 500

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from server.hub.kind import CatchUp, Policy, from_history
-from server.hub.ports import Append, Draft
 from server.model import Position, StateVector
+from server.seams.kind import CatchUp, Policy, from_history
+from server.seams.log import Append, Draft
 from server.stores.memory import MemoryLog
 from server.stores.ring import Bounds
 from tests.clocks import ManualClock

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from ..model import Principal, Told
-    from .ports import NodeRoll
+    from ..seams.backplane import NodeRoll
 
 
 class Roster:

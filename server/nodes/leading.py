@@ -11,13 +11,13 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from ..errors import Refusal
-from .ports import LEASE_S
+from ..seams.backplane import LEASE_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ..model import Fence
-    from .ports import Backplane
+    from ..seams.backplane import Backplane
 
 logger = logging.getLogger("hubbub.leading")
 

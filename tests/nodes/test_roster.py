@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.hub.ports import NodeRoll
-from server.hub.roster import Roster
 from server.model import Attendance, Joined, Left, Member, Principal, Signal
+from server.nodes.roster import Roster
+from server.seams.backplane import NodeRoll
 
 ANN, BOB = Principal("u_ann", "Ann"), Principal("u_bob", "Bob")
 ROOM, HERE, THERE, YONDER = "open:room", "n_1", "n_2", "n_3"

@@ -1,0 +1,1 @@
+"""What it takes to be one of many nodes: who is here, and who leads."""

@@ -1,0 +1,1 @@
+"""The bounded queues: before the log, before the fan-out, before the peer."""

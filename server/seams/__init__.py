@@ -1,0 +1,1 @@
+"""What the hub asks of the outside: the seams of the house."""
