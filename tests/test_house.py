@@ -110,6 +110,8 @@ NOTES, TICKER, SQL = "tests/kinds/notes", "tests/kinds/ticker", "tests/stores/sq
 TESTED_ELSEWHERE = {
     "backplanes/local.py": "tests/contracts/test_backplane.py",
     "flags.py": "tests/test_settings.py and tests/docs/test_reference.py",
+    "gateways/commands.py": "tests/gateways/native/test_codec.py",
+    "gateways/words.py": "tests/gateways/native/test_codec.py",
     "gateways/native/handler.py": "tests/gateways/native/test_wire.py",
     "gateways/yjs/speech.py": "tests/gateways/yjs/test_handler.py",
     "hub/limits.py": "values only; each bound is tested where it is kept",

@@ -1,7 +1,14 @@
 // Bundles the third-party browser modules into static/vendor/, once per lock file,
 // with their licences. Run by build.py; run it alone after `npm ci` in static/.
 
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -43,6 +50,33 @@ function licence(folder) {
   return `${name} ${version} (${license})\n\n${text}\n`;
 }
 
+/** Socket.IO's client as its authors built it: what a page's bare io() is. */
+const SOCKET_IO = "node_modules/socket.io-client";
+const SOCKET_IO_FILES = ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js"];
+
+function copySocketIo() {
+  const folder = join(out, "socket.io");
+  mkdirSync(folder, { recursive: true });
+  for (const file of SOCKET_IO_FILES.flatMap((name) => [name, `${name}.map`])) {
+    copyFileSync(join(top, SOCKET_IO, "dist", file), join(folder, file));
+    console.log(`  static/vendor/socket.io/${file}`);
+  }
+}
+
+/** Its packages, which carry no trace in what esbuild bundled. */
+function packagesOfSocketIo() {
+  const found = new Set();
+  const visit = (name) => {
+    const folder = `node_modules/${name}`;
+    if (found.has(folder)) return;
+    found.add(folder);
+    const words = JSON.parse(readFileSync(join(top, folder, "package.json"), "utf8"));
+    Object.keys(words.dependencies ?? {}).forEach(visit);
+  };
+  visit("socket.io-client");
+  return [...found];
+}
+
 /** Two copies of Yjs refuse each other's types, so the build does too. */
 function refuseTwice(folders) {
   const names = folders.map((folder) => folder.replace(/^.*node_modules\//, ""));
@@ -63,10 +97,12 @@ const { metafile } = await build({
   plugins: [styleByProperty],
   target: "es2022",
 });
-const folders = packagesIn(metafile);
-refuseTwice(folders);
+const bundled = packagesIn(metafile);
+refuseTwice(bundled);
 
 if (!existsSync(out)) mkdirSync(out);
+copySocketIo();
+const folders = [...new Set([...bundled, ...packagesOfSocketIo()])].sort();
 const rule = `\n${"-".repeat(78)}\n\n`;
 writeFileSync(join(out, "LICENSES.txt"), folders.map(licence).join(rule));
 for (const [file, { bytes }] of Object.entries(metafile.outputs))

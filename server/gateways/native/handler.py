@@ -22,8 +22,9 @@ from ...errors import (
 from ...keys import HUB, PRINCIPAL, SETTINGS
 from ...model import Event, Failed, Position, Publish, Subscribe, split_channel
 from ..base import accept
+from ..commands import Rejected, command_of
 from ..door import check_text, decode_json
-from .codec import NATIVE, Rejected, decode, decode_object
+from .codec import NATIVE, decode
 from .text import TEXT
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class NativeReceiver:
                     return decode(frame, self._channel)
             else:
                 if isinstance(found, dict):
-                    return decode_object(found, self._channel)
+                    return command_of(found, self._channel)
         return Publish(None, self._channel, Event("message", {"text": _text(frame)}))
 
     def _refuse(self, failed: Failed) -> None:

@@ -7,13 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from server.errors import BAD_REQUEST
-from server.gateways.native.codec import (
-    MAX_ID,
-    NATIVE,
-    Rejected,
-    decode,
-    decode_object,
-)
+from server.gateways.commands import MAX_ID, Rejected, command_of
+from server.gateways.native.codec import NATIVE, decode
 from server.model import (
     Command,
     Difference,
@@ -80,12 +75,12 @@ def test_a_frame_is_a_command(frame: dict[str, object], command: Command) -> Non
 def test_what_can_be_read_of_a_bad_frame_is_echoed() -> None:
     """Its id, channel and key, and nothing that is not what it should be."""
     with pytest.raises(Rejected) as rejected:
-        decode_object({"type": "publish", "id": 7, "channel": "x:y", "key": 5})
+        command_of({"type": "publish", "id": 7, "channel": "x:y", "key": 5})
     failed = rejected.value.failed
     assert (failed.id, failed.channel, failed.key) == (7, "x:y", None)
     for bad in (0, -1, MAX_ID + 1, True, "7", 1.5, None):
         with pytest.raises(Rejected) as rejected:
-            decode_object({"id": bad, "channel": 1, "key": "k"})
+            command_of({"id": bad, "channel": 1, "key": "k"})
         assert rejected.value.failed.id is None
         assert rejected.value.failed.channel is None
 
