@@ -31,7 +31,10 @@ def read_places(text: str) -> dict[str, Position]:
     than `MAX_PLACES` channels.
     """
     places: dict[str, Position] = {}
-    for part in text.split(",", MAX_PLACES) if text else ():
+    parts = text.split(",", MAX_PLACES) if text else []
+    if len(parts) > MAX_PLACES:
+        raise Refusal(BAD_REQUEST.because(f"more than {MAX_PLACES} channels"))
+    for part in parts:
         channel, _, position = part.partition("=")
         try:
             split_channel(channel)
