@@ -1,10 +1,8 @@
-"""One channel on this node: its order, its subscribers, its fan-out.
+"""One channel on this node: its place in the stream, its subscribers, who is here.
 
 Rules:
-1. Broadcasts are handled one at a time, in the order in which they came: this is the
-   channel's pump. It runs in the turn in which a broadcast comes and goes on in a task
-   of its own when it would hold the loop for longer than a slice, or has given more
-   than the flusher writes in a turn: a burst must not make a fast reader look slow.
+1. Broadcasts are handled in the order in which they came, each before the next: by its
+   `Pump`.
 2. A publication that was seen is dropped; before one that is too new, the missing ones
    are read from the log (gap check). Nothing is handled before the top is known.
 3. A publication is folded by its kind before anybody gets it, and encoded once for each
@@ -19,31 +17,24 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import HubbubError
-from ..model import Attendance, Joined, Left, Position, Publication, Reset, Signal
+from ..model import Attendance, Position, Publication, Reset, Signal
 from ..nodes.roster import Roster
 from ..queues.inbox import Inbox, Known
-from .fanout import spread
-from .flusher import SLICE_S
-from .healing import Gap, read_missing
+from .pump import Pump
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..model import Broadcast, Told
     from ..queues.commit import Committer
+    from ..queues.listening import Listening
     from ..seams.backplane import NodeRoll
     from ..seams.kind import Kind
     from .hub import Hub
-    from .listening import Listening
     from .session import Session
     from .subscription import Subscription
 
 logger = logging.getLogger("hubbub.channel")
-
-RETRY_S = 0.5
-TURN_BYTES = 16 * 1024
-"""What one subscriber is given until the flusher has had its turn."""
 
 
 class Channel:
@@ -65,8 +56,7 @@ class Channel:
         self.used_at = hub.now()
         self.users = 0
         self.inbox = Inbox()
-        self._pumping = False
-        self._round = self._given_bytes = 0
+        self.pump = Pump(hub, self)
 
     @property
     def idle(self) -> bool:
@@ -84,18 +74,21 @@ class Channel:
             self._hub.stats.overflowed += 1
             if isinstance(broadcast, Attendance | Signal) and broadcast.stamp:
                 self._hub.watch.call_rolls()
-        self._start()
+        if isinstance(broadcast, Publication):
+            self.pump.start()
+        else:
+            self.pump.start_at_once()
 
     def reaches(self, top: Position) -> None:
         """Know the log's top: what does not come by itself is read from the log."""
         if self.top is not None:
             self.inbox.expect(top)
-            self._start()
+            self.pump.start()
 
     def tell(self, broadcasts: Iterable[Told]) -> None:
         """Fan out what the roster found to be told."""
         self.inbox.extend(broadcasts)
-        self._start()
+        self.pump.start()
 
     def call(self, rolls: Sequence[NodeRoll], before: Mapping[str, int]) -> None:
         """Take what all nodes said of who is here; see `Roster.call`."""
@@ -105,73 +98,16 @@ class Channel:
         """Let all fall that a node said which is gone."""
         self.tell(self.roster.lose(node))
 
-    def _start(self) -> None:
-        if self._pumping or self.top is None:
-            return
-        self._pumping = True
-        work = self._work()
-        handed_on = False
-        try:
-            if self._gave_enough() or not self._pump(work):
-                handed_on = True
-                self._hub.tasks.spawn(self._go_on(work), f"pump-{self.name}")
-        finally:
-            if not handed_on:
-                self._pumping = False
-
-    def _pump(self, work: Iterator[None]) -> bool:
-        """Run the work for one slice; return whether all of it is done."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + SLICE_S
-        for _ in work:
-            if (
-                self.inbox.lacks(self.top)
-                or self._gave_enough()
-                or loop.time() > deadline
-            ):
-                return False
-        return True
-
-    async def _go_on(self, work: Iterator[None]) -> None:
-        try:
-            while True:
-                if self.inbox.lacks(self.top):
-                    await self._heal()
-                else:
-                    await asyncio.sleep(0)
-                if not self._gave_enough() and self._pump(work):
-                    return
-        finally:
-            self._pumping = False
-            if self.inbox and not self._hub.stopping:
-                self._pumping = True
-                self._hub.tasks.spawn(self._go_on(self._work()), f"pump-{self.name}")
-
-    def _gave_enough(self) -> bool:
-        """Whether the flusher must write before more is given."""
-        flusher = self._hub.flusher
-        if flusher.rounds != self._round or not flusher.busy:
-            self._round, self._given_bytes = flusher.rounds, 0
-        return self._given_bytes > TURN_BYTES
-
-    def _work(self) -> Iterator[None]:
-        while self.inbox:
-            if self.inbox.lacks(self.top):
-                yield
-                continue
-            for told in self._judge(self.inbox.pop()):
-                yield from self._fan_out(told)
-
-    def _judge(self, came: Broadcast | Known) -> Iterable[Told]:
+    def judge(self, came: Broadcast | Known) -> Sequence[Told]:
         """Take one that came into the channel's state; return what is told of it."""
         match came:
             case Publication():
-                return () if self._seen(came) else (self._take_in(came),)
+                return () if self._seen(came) else (self.take_in(came),)
             case Attendance():
-                return self.roster.take(came)
+                return tuple(self.roster.take(came))
             case Signal(retained=True):
                 self._hub.publishing.yield_to(self, came)
-                return self.roster.take(came)
+                return tuple(self.roster.take(came))
             case Known():
                 return ()
             case _:
@@ -180,32 +116,8 @@ class Channel:
     def _seen(self, publication: Publication) -> bool:
         return self.top is not None and self.top.reaches(publication.position)
 
-    async def _heal(self) -> None:
-        """Read what the backplane lost and put it before what it did not lose."""
-        first, needed, top = self.inbox.first(), self.inbox.needs(), self.top
-        if needed is None or top is None:
-            return
-        try:
-            missing = await read_missing(self.committer.log, self.name, top, needed)
-        except Exception as error:
-            # What waits is kept, and the next turn tries again.
-            trace = None if isinstance(error, HubbubError) else error
-            logger.warning("channel %s: cannot read the log", self.name, exc_info=trace)
-            await self._hub.pause(RETRY_S)
-            return
-        if self.top != top or self.inbox.first() is not first:
-            return
-        if missing is Gap.LATE:
-            self.inbox.pop()
-        elif missing is Gap.ANEW:
-            logger.warning("channel %s: goes on as a new stream", self.name)
-            self.forget()
-            self._start_epoch(needed)
-        else:
-            self._hub.stats.healed += len(missing)
-            self.inbox.mend(missing)
-
-    def _start_epoch(self, at: Position) -> None:
+    def start_epoch(self, at: Position) -> None:
+        """Go on as a new stream, which begins after `at`."""
         self.top = at
         self.inbox.begin(Reset(self.name, at))
 
@@ -222,8 +134,8 @@ class Channel:
         ):
             # The publications that wait are of the stream that ended.
             self.inbox.drop_publications()
-            self._start_epoch(top)
-        self._start()
+            self.start_epoch(top)
+        self.pump.start()
 
     def not_found(self) -> None:
         """Give up what came while the channel was opened in vain."""
@@ -232,7 +144,8 @@ class Channel:
             # What comes until the next opening is passed over: the roll has it.
             self.entered = False
 
-    def _take_in(self, publication: Publication) -> Publication:
+    def take_in(self, publication: Publication) -> Publication:
+        """Take the next publication into the state; return it as it is told."""
         self.top = publication.position
         try:
             folded = self.kind.fold(publication)
@@ -253,20 +166,6 @@ class Channel:
         """Drop the kind's state; it is loaded before the next accept."""
         self.loaded = False
         self.kind.forget(self.name)
-
-    # What goes
-
-    def _fan_out(self, broadcast: Told) -> Iterator[None]:
-        for listener in self.listeners:
-            listener.put(broadcast)
-        if not self.subscriptions:
-            return
-        if isinstance(broadcast, Joined | Left) and not self._watched:
-            return
-        pending = tuple(self.subscriptions.values())
-        for more_bytes in spread(broadcast, pending, self._hub.stats):
-            self._given_bytes += more_bytes
-            yield
 
     # Who is here
 
@@ -293,8 +192,3 @@ class Channel:
         count = self.roster.presence.remove(session.who, session.id)
         if count is not None:
             self._hub.publishing.attend(self.name, session.who, count)
-
-    @property
-    def _watched(self) -> bool:
-        """Whether somebody here asked to be told who comes and goes."""
-        return any(sub.presence for sub in self.subscriptions.values())

@@ -1,4 +1,8 @@
-"""Gives one broadcast to many subscriptions: encoded once for each codec."""
+"""Gives broadcasts to many subscriptions: encoded once for each codec.
+
+Publications that follow each other go as one run: who has all before it is given the
+whole run at once, as one entry that all outboxes of a codec share.
+"""
 
 from __future__ import annotations
 
@@ -6,85 +10,180 @@ import logging
 from typing import TYPE_CHECKING
 
 from ..model import Joined, Left, Publication, Reset, Signal
+from ..queues.outbox import Entry, entry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from ..model import Told
+    from ..queues.flusher import Flusher
     from ..runtime.stats import Stats
     from ..seams.wire import Codec
+    from .session import Session
     from .subscription import Subscription
 
 logger = logging.getLogger("hubbub.fanout")
 
-_STEP = 64
+STEP = 128
 """So many are given to before somebody looks at the clock."""
+
+
+class Frames:
+    """The frames of one broadcast: one for each codec that was asked for."""
+
+    __slots__ = ("_by_codec", "broadcast")
+
+    def __init__(self, broadcast: Told) -> None:
+        self.broadcast = broadcast
+        self._by_codec: dict[Codec, bytes | None] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_codec)
+
+    def longest_bytes(self) -> int:
+        """Return how long the longest is; 0 where there is none."""
+        return max(map(len, filter(None, self._by_codec.values())), default=0)
+
+    def of(self, codec: Codec) -> bytes | None:
+        """Return the frame; None where this wire shows nothing."""
+        try:
+            return self._by_codec[codec]
+        except KeyError:
+            frame = self._by_codec[codec] = _encode(codec, self.broadcast)
+            return frame
+
+
+def _encode(codec: Codec, broadcast: Told) -> bytes | None:
+    try:
+        return codec.encode(broadcast)
+    except Exception:
+        # One codec's fault must not keep the others from their frames.
+        logger.exception("codec %s cannot encode", codec.name)
+        return None
+
+
+class Run:
+    """Publications that follow each other in one stream, and who is to be given them.
+
+    `subscriptions` is what there was when the first was told.
+    """
+
+    def __init__(
+        self, first: Publication, subscriptions: Sequence[Subscription]
+    ) -> None:
+        self._channel = first.channel
+        self._epoch = first.position.epoch
+        self._before = first.position.offset - 1
+        self._last = self._before
+        self._frames: list[Frames] = []
+        self._entries: dict[Codec, tuple[Entry | None, int]] = {}
+        self._subscriptions = subscriptions
+        self.chunk_bytes = 0
+        """How long the run is in the words of one of its readers."""
+        self.add(first)
+
+    def follows(self, publication: Publication) -> bool:
+        """Whether a publication is the next one of the run."""
+        at = publication.position
+        return at.offset == self._last + 1 and at.epoch == self._epoch
+
+    def add(self, publication: Publication) -> None:
+        """Make the run longer."""
+        self._last = publication.position.offset
+        frames = Frames(publication)
+        self._frames.append(frames)
+        if self._subscriptions:
+            frame = frames.of(self._subscriptions[0].session.codec)
+            self.chunk_bytes += 0 if frame is None else len(frame)
+
+    def spread(self, flusher: Flusher, stats: Stats) -> Iterator[None]:
+        """Give it to all, in steps; count it."""
+        for start in range(0, len(self._subscriptions), STEP):
+            given: list[Session] = []
+            some = self._subscriptions[start : start + STEP]
+            stats.deliveries += self._give(some, given)
+            flusher.mark_all(given)
+            yield
+        stats.encodes += sum(map(len, self._frames))
+
+    def _give(self, subscriptions: Sequence[Subscription], given: list[Session]) -> int:
+        before, epoch, last = self._before, self._epoch, self._last
+        entries = self._entries
+        delivered = 0
+        for subscription in subscriptions:
+            if (
+                subscription.offset != before
+                or subscription.held is not None
+                or subscription.epoch != epoch
+            ):
+                for frames in self._frames:
+                    delivered += give(frames, (subscription,))
+                continue
+            subscription.offset = last
+            session = subscription.session
+            try:
+                entry, count = entries[session.codec]
+            except KeyError:
+                entry, count = entries[session.codec] = self._entry(session.codec)
+            if entry is not None and session.takes(entry):
+                given.append(session)
+                delivered += count
+        return delivered
+
+    def _entry(self, codec: Codec) -> tuple[Entry | None, int]:
+        found = [
+            frame for each in self._frames if (frame := each.of(codec)) is not None
+        ]
+        return (entry_of(found, self._channel) if found else None), len(found)
 
 
 def spread(
     broadcast: Told, subscriptions: Sequence[Subscription], stats: Stats
-) -> Iterator[int]:
+) -> Generator[None, None, int]:
     """Give one broadcast to many subscriptions, in steps; count it.
 
-    Yields after each step by how many bytes the largest frame has grown.
+    Returns how long its longest frame is.
     """
-    frames: dict[Codec, bytes | None] = {}
-    delivered = largest_bytes = 0
-    for start in range(0, len(subscriptions), _STEP):
-        delivered += give(broadcast, subscriptions[start : start + _STEP], frames)
-        before_bytes = largest_bytes
-        largest_bytes = max(map(len, filter(None, frames.values())), default=0)
-        yield largest_bytes - before_bytes
-    stats.deliveries += delivered
+    frames = Frames(broadcast)
+    for start in range(0, len(subscriptions), STEP):
+        stats.deliveries += give(frames, subscriptions[start : start + STEP])
+        yield
     stats.encodes += len(frames)
+    return frames.longest_bytes()
 
 
-def give(
-    broadcast: Told,
-    subscriptions: Iterable[Subscription],
-    frames: dict[Codec, bytes | None],
-) -> int:
+def give(frames: Frames, subscriptions: Iterable[Subscription]) -> int:
     """Give one broadcast to some subscriptions; return how many it was queued for."""
     delivered = 0
-    position = broadcast.position if isinstance(broadcast, Publication) else None
+    broadcast = frames.broadcast
     for subscription in subscriptions:
         if subscription.held is not None:
             subscription.hold(broadcast)
             continue
-        if position is not None:
-            if not subscription.takes(position):
-                continue
-        elif isinstance(broadcast, Reset):
-            if subscription.is_past(broadcast.position):
-                # It joined the new stream before this node heard of it.
-                continue
-            subscription.at(broadcast.position)
-        elif isinstance(broadcast, Joined | Left) and not subscription.presence:
+        if not _is_news(broadcast, subscription):
             continue
         session = subscription.session
-        frame = _frame(broadcast, session.codec, frames)
+        frame = frames.of(session.codec)
         if frame is None:
             continue
         delivered += 1
-        if isinstance(broadcast, Signal):
-            session.push_signal(frame, broadcast.channel, broadcast.key)
-        else:
-            session.push(frame, broadcast.channel)
+        _push(session, broadcast, frame)
     return delivered
 
 
-def _frame(
-    broadcast: Told, codec: Codec, frames: dict[Codec, bytes | None]
-) -> bytes | None:
-    try:
-        return frames[codec]
-    except KeyError:
-        pass
-    try:
-        frame = codec.encode(broadcast)
-    except Exception:
-        # One codec's fault must not keep the others from their frames.
-        logger.exception("codec %s cannot encode", codec.name)
-        frame = None
-    frames[codec] = frame
-    return frame
+def _is_news(broadcast: Told, subscription: Subscription) -> bool:
+    if isinstance(broadcast, Publication):
+        return subscription.takes(broadcast.position)
+    if isinstance(broadcast, Reset):
+        if subscription.is_past(broadcast.position):
+            # It joined the new stream before this node heard of it.
+            return False
+        subscription.at(broadcast.position)
+    return subscription.presence or not isinstance(broadcast, Joined | Left)
+
+
+def _push(session: Session, broadcast: Told, frame: bytes) -> None:
+    if isinstance(broadcast, Signal):
+        session.push_signal(frame, broadcast.channel, broadcast.key)
+    else:
+        session.push(frame, broadcast.channel)

@@ -10,12 +10,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ..errors import (
-    FORCED,
-    SHUTDOWN,
-)
+from ..errors import FORCED, SHUTDOWN
 from ..model import SERVER, Action, Event
 from ..nodes.leading import lead
+from ..queues.flusher import Flusher
 from ..runtime.stats import Stats
 from ..runtime.tasks import Tasks
 from ..runtime.wheel import Wheel
@@ -23,11 +21,11 @@ from ..seams.backplane import SendAway
 from . import joining
 from .committers import Committers
 from .farewells import Farewells
-from .flusher import Flusher
 from .limits import Limits
 from .listening import listen
 from .neighbours import Neighbours
 from .publishing import Publishing
+from .pumps import Pumps
 from .registry import Registry
 from .session import Session
 from .span import Span
@@ -101,6 +99,7 @@ class Hub:
         """
         self.wheel = Wheel(asyncio.get_running_loop(), WHEEL_SLOT_S)
         self.flusher = Flusher(self.tasks, self.wheel)
+        self.pumps = Pumps()
         await self.tasks.start()
         by_keep = self.committers.make(logs)
         try:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..errors import Disconnect, ReplyError
     from ..model import Command, Event, Outbound, Principal
+    from ..queues.outbox import Entry
     from ..seams.log import Outcome
     from ..seams.wire import Codec, Wire
     from .hub import Hub
@@ -118,6 +119,18 @@ class Session:
         else:
             self.close(SLOW)
 
+    def takes(self, entry: Entry) -> bool:
+        """Queue what others are given too, without a flush; return whether it did.
+
+        The short way of `push`: whoever calls it marks all its sessions together.
+        """
+        if self.closed:
+            return False
+        if self.outbox.put_entry(entry):
+            return True
+        self.close(SLOW)
+        return False
+
     def push_signal(self, frame: bytes, channel: str, key: str | None) -> None:
         """Queue a frame that may be merged or dropped."""
         if self.closed:
@@ -129,30 +142,45 @@ class Session:
         if queued:
             self._hub.flusher.mark(self)
 
-    def flush(self, now: float) -> None:
-        """Write what fits; called by the flusher, once in a turn of the loop."""
+    def flush(self, now: float) -> float | None:
+        """Write what fits; called by the flusher, once in a turn of the loop.
+
+        Returns when there is more to write; None: nothing waits.
+        """
         if self.closed and self._farewell is None:
-            return
+            return None
         room = self.wire.room()
         if room <= 0:
-            return
+            return self._due(now)
+        chunk = self.outbox.take_all(room)
+        if chunk is None:
+            self._flush_some(room, now)
+        else:
+            self._write(chunk)
+            if not self.closed:
+                return None
+        if self._farewell is not None and not self.outbox:
+            self._say_farewell()
+        return self._due(now)
+
+    def _write(self, chunk: bytes) -> None:
+        self.wire.write(chunk)
+        stats = self._hub.stats
+        stats.writes += 1
+        stats.written_bytes += len(chunk)
+
+    def _flush_some(self, room: int, now: float) -> None:
         frames = self.outbox.take(room, now, self.intervals)
         if self.outbox.has_gaps and now >= self._next_gap:
             self._next_gap = now + GAP_INTERVAL_S
             frames += filter(None, map(self.codec.encode, self._counted_gaps()))
         if frames:
-            chunk = b"".join(frames) if len(frames) > 1 else frames[0]
-            self.wire.write(chunk)
-            self._hub.stats.writes += 1
-            self._hub.stats.written_bytes += len(chunk)
+            self._write(b"".join(frames))
         if self._caught_up is not None and not self.outbox.catching_up:
             _wake(self._caught_up)
             self._caught_up = None
-        if self._farewell is not None and not self.outbox:
-            self._say_farewell()
 
-    def due(self, now: float) -> float | None:
-        """Return when a flush has something to write; None: nothing waits."""
+    def _due(self, now: float) -> float | None:
         due = self.outbox.next_due(now)
         if not self.outbox.has_gaps:
             return due

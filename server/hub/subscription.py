@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SLOW
 from ..model import Publication, Reset
-from .fanout import give
+from .fanout import Frames, give
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ class Subscription:
         self.at(at)
         held, self.held = self.held or deque(), None
         for broadcast in tuple(_since(at, held)):
-            give(broadcast, (self,), {})
+            give(Frames(broadcast), (self,))
 
     def end(self) -> None:
         """Take nothing more: a fan-out that is under way may still hold this one."""

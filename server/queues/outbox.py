@@ -19,19 +19,31 @@ interval.
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..model import Gap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FRAME_OVERHEAD_BYTES = 64
 """What an entry costs beside its bytes, so that a flood of tiny frames is bounded."""
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
+    """What waits as one: a frame, or several joined. Many outboxes may share it."""
+
     frame: bytes
     channel: str | None
-    droppable: bool
-    exempt: bool
+    cost_bytes: int
+    droppable: bool = False
+    exempt: bool = False
+
+
+def entry_of(frames: Sequence[bytes], channel: str | None) -> Entry:
+    """Return the entry of frames that must not be lost, and leave together."""
+    chunk = b"".join(frames) if len(frames) > 1 else frames[0]
+    return Entry(chunk, channel, len(chunk) + FRAME_OVERHEAD_BYTES * len(frames))
 
 
 class Outbox:
@@ -51,7 +63,7 @@ class Outbox:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._line: deque[_Entry] = deque()
+        self._line: deque[Entry] = deque()
         self._keyed: dict[str, dict[str, bytes]] = {}
         self._due: dict[str, float] = {}
         self._skipped: dict[str, int] = {}
@@ -70,13 +82,21 @@ class Outbox:
 
     def put(self, frame: bytes, channel: str | None, *, exempt: bool = False) -> bool:
         """Queue what must not be lost; return False where it does not fit."""
-        if exempt:
-            self._exempt_count += 1
-        else:
-            if not self._make_room(_cost(frame), keyed=True):
+        if not exempt:
+            return self.put_entry(Entry(frame, channel, _cost(frame)))
+        self._exempt_count += 1
+        self._line.append(Entry(frame, channel, 0, exempt=True))
+        return True
+
+    def put_entry(self, entry: Entry) -> bool:
+        """Queue what others may have queued too; return False where it does not fit."""
+        waiting_bytes = self.waiting_bytes + entry.cost_bytes
+        if waiting_bytes > self._limit_bytes:
+            if not self._make_room(entry.cost_bytes, keyed=True):
                 return False
-            self.waiting_bytes += _cost(frame)
-        self._line.append(_Entry(frame, channel, droppable=False, exempt=exempt))
+            waiting_bytes = self.waiting_bytes + entry.cost_bytes
+        self.waiting_bytes = waiting_bytes
+        self._line.append(entry)
         return True
 
     def put_signal(self, frame: bytes, channel: str) -> bool:
@@ -86,7 +106,7 @@ class Outbox:
             return False
         self.waiting_bytes += _cost(frame)
         self._droppable_count += 1
-        self._line.append(_Entry(frame, channel, droppable=True, exempt=False))
+        self._line.append(Entry(frame, channel, _cost(frame), droppable=True))
         return True
 
     def put_keyed(self, frame: bytes, channel: str, key: str) -> bool:
@@ -101,6 +121,29 @@ class Outbox:
         if before is not None:
             self._merged[channel] = self._merged.get(channel, 0) + 1
         return before is None
+
+    def take_all(self, room_bytes: int) -> bytes | None:
+        """Remove and return all that waits, where all of it may leave now; else None.
+
+        The short way of `take`, for the session that keeps up: there is nothing keyed,
+        no catch-up and nothing to be told of gaps.
+        """
+        line = self._line
+        if (
+            not line
+            or self.waiting_bytes > room_bytes
+            or self._keyed
+            or self._exempt_count
+            or self._skipped
+            or self._merged
+        ):
+            return None
+        self.waiting_bytes = self._droppable_count = 0
+        if len(line) == 1:
+            return line.pop().frame
+        chunk = b"".join([entry.frame for entry in line])
+        line.clear()
+        return chunk
 
     def take(
         self, room_bytes: int, now: float, intervals: dict[str, float]
@@ -145,7 +188,7 @@ class Outbox:
 
     def drop_channel(self, channel: str) -> None:
         """Drop what waits for a channel: its subscription ended."""
-        kept = deque[_Entry]()
+        kept = deque[Entry]()
         for entry in self._line:
             if entry.channel == channel:
                 self._release(entry)
@@ -185,18 +228,16 @@ class Outbox:
             self.drop_keyed()
         return self._fits(cost)
 
-    def _release(self, entry: _Entry) -> None:
+    def _release(self, entry: Entry) -> None:
         self._droppable_count -= entry.droppable
-        if entry.exempt:
-            self._exempt_count -= 1
-        else:
-            self.waiting_bytes -= _cost(entry.frame)
+        self._exempt_count -= entry.exempt
+        self.waiting_bytes -= entry.cost_bytes
 
     def _skip(self, channel: str) -> None:
         self._skipped[channel] = self._skipped.get(channel, 0) + 1
 
     def _drop_unkeyed(self) -> None:
-        kept = deque[_Entry]()
+        kept = deque[Entry]()
         for entry in self._line:
             if entry.droppable:
                 self._release(entry)

@@ -27,7 +27,11 @@ class Wire(Protocol):
         """Return how many bytes may be written now; 0 while the peer does not read."""
 
     def write(self, chunk: bytes) -> None:
-        """Write whole frames. Only called with room, and never after `close`."""
+        """Write whole frames.
+
+        Only called when `room` has just said that there is some, once for each time,
+        and never after `close`.
+        """
 
     async def writable(self) -> None:
         """Wait until there is room again; raise OSError when the peer is gone."""

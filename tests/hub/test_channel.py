@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 from server.errors import TOO_MANY_REQUESTS, UNAVAILABLE, Refusal
-from server.hub import channel as channel_module
 from server.hub import healing
-from server.hub.flusher import SLICE_S
+from server.hub import pump as pump_module
 from server.model import (
     Event,
     Joined,
@@ -23,6 +22,7 @@ from server.model import (
     Subscribed,
 )
 from server.nodes.presence import ANNOUNCED_MEMBERS
+from server.queues.flusher import SLICE_S
 from server.queues.inbox import WAITING_BROADCASTS
 from tests.hub.stage import ANN, BOB, ROOM, TALLY, Guest, Stage, raise_curtain
 from tests.hub.wires import RecordingCodec
@@ -79,15 +79,17 @@ async def test_thousands_get_one_order(stage: Stage) -> None:
 
 
 async def test_a_long_fan_out_gives_the_loop_back(stage: Stage) -> None:
-    """And finishes one publication before it begins the next."""
+    """And finishes one run of publications before it begins the next."""
     words = RecordingCodec()
     crowd = [await joined(stage, codec=words) for _ in range(300)]
     LoopTime(step_s=SLICE_S)
     stage.hub.deliver(_published(1))
     stage.hub.deliver(_published(2))
+    await turns(1)
     queued = [len(guest.session.outbox._line) for guest in crowd]  # noqa: SLF001
     assert 0 < sum(queued) < 300
     await until(lambda: all(contents(guest) == [1, 2] for guest in crowd))
+    assert {len(guest.wire.chunks) for guest in crowd} == {2}
 
 
 def _published(offset: int, epoch: str = "e1") -> Publication:
@@ -169,7 +171,7 @@ async def test_a_log_that_is_away_loses_nothing(
     stage.log.read_fault = None
     await until(lambda: len(contents(guest)) == 3)
     assert contents(guest) == [1, 2, 3]
-    assert set(pauses) == {channel_module.RETRY_S}
+    assert set(pauses) == {pump_module.RETRY_S}
     assert "cannot read the log" in caplog.text
 
 

@@ -167,7 +167,7 @@ async def test_a_slow_reader_is_closed_and_can_resume(stage: Stage) -> None:
     slow.wire.stall()
     for number in range(1, 101):
         await stage.say(number)
-        await turns(1)
+        await turns(2)
     assert slow.wire.closed_with == [SLOW]
     assert not slow.session.outbox
     seen = slow.wire.told_of(Publication)

@@ -96,6 +96,7 @@ async def test_an_edit_under_way_is_shown_when_it_comes(nodes: list[NodeStage]) 
     setattr(network, "send", send)  # noqa: B010
     for each in under_way:
         send(each)  # type: ignore[arg-type]
+    await turns(2)
     await insert(nodes[0], 8, "three", ANN)
     await turns(20)
     assert read(guest) == "one two three"

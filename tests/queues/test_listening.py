@@ -8,6 +8,7 @@ import pytest
 from server.errors import Lagged, Refusal, Unrecoverable
 from server.hub import listening as listening_module
 from server.model import Action, Position, Publication, Signal
+from server.queues import listening as queue_module
 from tests.hub.stage import ANN, ROOM, TALLY, Stage, raise_curtain
 from tests.looptime import turns, until
 
@@ -88,7 +89,7 @@ async def test_who_lags_is_told_and_resumes_without_a_hole(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It gets what waited, then `Lagged` with the position to go on from."""
-    monkeypatch.setattr(listening_module, "WAITING_BROADCASTS", 5)
+    monkeypatch.setattr(queue_module, "WAITING_BROADCASTS", 5)
     stream = stage.hub.subscribe(ROOM)
     first = asyncio.Task(anext(stream))
     await turns(3)
@@ -113,7 +114,7 @@ async def test_a_flood_while_the_past_is_read_doubles_nothing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What overflowed meanwhile is in the log, and is read from there."""
-    monkeypatch.setattr(listening_module, "WAITING_BROADCASTS", 5)
+    monkeypatch.setattr(queue_module, "WAITING_BROADCASTS", 5)
     monkeypatch.setattr(listening_module, "READ_PUBLICATIONS", 4)
     start = await stage.say(0)
     for number in range(1, 10):
@@ -155,7 +156,7 @@ async def test_signals_come_if_asked_for(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They never make a reader lag: those that do not fit are dropped."""
-    monkeypatch.setattr(listening_module, "WAITING_BROADCASTS", 3)
+    monkeypatch.setattr(queue_module, "WAITING_BROADCASTS", 3)
     with_signals = Reader(stage.hub.subscribe(ROOM, signals=True))
     without = Reader(stage.hub.subscribe(ROOM))
     await turns(3)

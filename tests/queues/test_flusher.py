@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from server.errors import SERVER_ERROR
-from server.hub.flusher import SLICE_S
 from server.model import Done, Event, Publication, Signal
+from server.queues.flusher import SLICE_S
 from tests.hub.stage import BOB, ROOM, Stage, raise_curtain
 from tests.looptime import LoopTime, turns, until
 
