@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from server.errors import TOO_MANY_REQUESTS, UNAVAILABLE, Refusal
-from server.hub import healing
 from server.hub import pump as pump_module
 from server.model import (
     Event,
@@ -21,6 +20,7 @@ from server.model import (
     Signal,
     Subscribed,
 )
+from server.nodes import healing
 from server.nodes.presence import ANNOUNCED_MEMBERS
 from server.queues.flusher import SLICE_S
 from server.queues.inbox import WAITING_BROADCASTS
