@@ -28,6 +28,26 @@ STEP = 128
 """So many are given to before somebody looks at the clock."""
 
 
+class Spent:
+    """What one channel's fan-out came to since it was opened; it adds to the hub's."""
+
+    __slots__ = ("_stats", "deliveries", "encodes", "publications", "runs")
+
+    def __init__(self, stats: Stats) -> None:
+        self._stats = stats
+        self.publications = self.runs = self.encodes = self.deliveries = 0
+
+    def delivered(self, count: int) -> None:
+        """Count frames that were put into outboxes."""
+        self.deliveries += count
+        self._stats.deliveries += count
+
+    def encoded(self, count: int) -> None:
+        """Count frames that were made."""
+        self.encodes += count
+        self._stats.encodes += count
+
+
 class Frames:
     """The frames of one broadcast: one for each codec that was asked for."""
 
@@ -96,15 +116,17 @@ class Run:
             frame = frames.of(self._subscriptions[0].session.codec)
             self.chunk_bytes += 0 if frame is None else len(frame)
 
-    def spread(self, flusher: Flusher, stats: Stats) -> Iterator[None]:
+    def spread(self, flusher: Flusher, spent: Spent) -> Iterator[None]:
         """Give it to all, in steps; count it."""
+        spent.runs += 1
+        spent.publications += len(self._frames)
         for start in range(0, len(self._subscriptions), STEP):
             given: list[Session] = []
             some = self._subscriptions[start : start + STEP]
-            stats.deliveries += self._give(some, given)
+            spent.delivered(self._give(some, given))
             flusher.mark_all(given)
             yield
-        stats.encodes += sum(map(len, self._frames))
+        spent.encoded(sum(map(len, self._frames)))
 
     def _give(self, subscriptions: Sequence[Subscription], given: list[Session]) -> int:
         before, epoch, last = self._before, self._epoch, self._last
@@ -138,7 +160,7 @@ class Run:
 
 
 def spread(
-    broadcast: Told, subscriptions: Sequence[Subscription], stats: Stats
+    broadcast: Told, subscriptions: Sequence[Subscription], spent: Spent
 ) -> Generator[None, None, int]:
     """Give one broadcast to many subscriptions, in steps; count it.
 
@@ -146,9 +168,9 @@ def spread(
     """
     frames = Frames(broadcast)
     for start in range(0, len(subscriptions), STEP):
-        stats.deliveries += give(frames, subscriptions[start : start + STEP])
+        spent.delivered(give(frames, subscriptions[start : start + STEP]))
         yield
-    stats.encodes += len(frames)
+    spent.encoded(len(frames))
     return frames.longest_bytes()
 
 

@@ -18,7 +18,7 @@ from ..errors import HubbubError
 from ..model import Joined, Left, Publication
 from ..nodes.healing import Gap, read_missing
 from ..queues.flusher import SLICE_S
-from .fanout import Run, spread
+from .fanout import Run, Spent, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +43,7 @@ class Pump:
         self._healing = self._waits = self._turning = False
         self._work: Iterator[None] | None = None
         self._round = self._given_bytes = 0
+        self.spent = Spent(hub.stats)
 
     def start(self) -> None:
         """Have a turn soon, if something waits."""
@@ -161,14 +162,12 @@ class Pump:
                 self._hear(more)
                 run.add(more)
             self._given_bytes += run.chunk_bytes
-            yield from run.spread(self._hub.flusher, self._hub.stats)
+            yield from run.spread(self._hub.flusher, self.spent)
             return
         for broadcast in told:
             self._hear(broadcast)
             if pending and self._concerns(broadcast):
-                self._given_bytes += yield from spread(
-                    broadcast, pending, self._hub.stats
-                )
+                self._given_bytes += yield from spread(broadcast, pending, self.spent)
 
     def _next_of(self, run: Run) -> Publication | None:
         """Take what makes a run longer, if that is what comes next."""
