@@ -10,10 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ..errors import (
-    FORCED,
-    SHUTDOWN,
-)
+from ..errors import FORCED, SHUTDOWN
 from ..model import SERVER, Action, Event
 from ..nodes.leading import lead
 from ..runtime.stats import Stats
@@ -34,12 +31,7 @@ from .span import Span
 from .watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        AsyncGenerator,
-        Awaitable,
-        Callable,
-        Mapping,
-    )
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from ..errors import Disconnect
     from ..model import (
@@ -52,6 +44,7 @@ if TYPE_CHECKING:
         Publication,
         Signal,
         Subscribe,
+        Subscribed,
     )
     from ..runtime.clock import Clock, NewId
     from ..seams.backplane import Backplane
@@ -265,6 +258,13 @@ class Hub:
         await self.registry.renew(name)
 
     # Asking
+
+    async def past(self, who: Principal, name: str) -> Subscribed:
+        """Return what a subscribe would be answered now. Raises `Refusal`.
+
+        Who subscribes later with its position as `since` misses nothing in between.
+        """
+        return await joining.look_back(self, who, name)
 
     async def history(
         self,
