@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from .app import add_hubbub, build_app
 from .errors import Lagged, Refusal, Unrecoverable
+from .gateways.socketio.namespace import ConnectRefused, Namespace
 from .hub.hub import Hub
 from .model import Position, Principal, Publication, Signal
 from .settings import Settings
 
 __all__ = [
+    "ConnectRefused",
     "Hub",
     "Lagged",
+    "Namespace",
     "Position",
     "Principal",
     "Publication",

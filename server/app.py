@@ -20,6 +20,9 @@ from .backplanes.local import LocalBackplane
 from .errors import SettingsError
 from .gateways import either
 from .gateways.native import handler as native
+from .gateways.socketio import routes as socketio
+from .gateways.sse import handler as sse
+from .gateways.words import words_of
 from .hub.hub import Hub
 from .hub.limits import Limits
 from .kinds.chat.kind import ChatKind
@@ -27,7 +30,7 @@ from .kinds.notes.kind import NotesKind
 from .kinds.open import OpenKind
 from .kinds.ticker.kind import TickerKind
 from .model import split_channel
-from .runtime.clock import SystemClock, random_id
+from .runtime.clock import SystemClock, random_epoch, random_id
 from .seams.kind import Keep, Kind, Policy
 from .settings import Settings
 from .stores.datadir import DataDirectory
@@ -36,10 +39,12 @@ from .stores.recall import Recall
 from .stores.ring import Bounds
 from .stores.sql.store import SqlStore
 from .web import lab, live, routes, welcome
+from .web.origins import open_to_origins
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from .gateways.socketio.namespace import Namespace
     from .keys import Identify
     from .kinds.chat.rows import ChatRows
     from .kinds.notes.rows import NoteRows
@@ -84,13 +89,16 @@ def add_hubbub(
     identify: Identify | None = None,
     settings: Settings | None = None,
     kinds: Mapping[str, Kind] | None = None,
+    namespaces: Sequence[Namespace] = (),
 ) -> Hub:
     """Put Hubbub into an existing aiohttp application, and return its hub.
 
     `prefix` is where its pages and sockets live, e.g. `/live`. `identify` says who a
     request is of (a `Principal`; None refuses it); without it visitors are Hubbub's own
-    guests. `kinds` are further kinds by name. Publish from any handler once the
-    application has started: `await hub.publish("open:news", {"text": "..."})`.
+    guests. `kinds` are further kinds by name. `namespaces` are Socket.IO's, with your
+    own event handlers; one without a kind of its name gets channels without app rules.
+    Publish from any handler once the application has started:
+    `await hub.publish("open:news", {"text": "..."})`.
     """
     live = web.Application()
     hub = _assemble(
@@ -99,6 +107,7 @@ def add_hubbub(
         base=prefix.rstrip("/"),
         identify=identify,
         more=kinds,
+        namespaces=namespaces,
     )
     app.add_subapp(prefix, live)
     return hub
@@ -111,20 +120,19 @@ def _assemble(
     base: str = "",
     identify: Identify | None = None,
     more: Mapping[str, Kind] | None = None,
+    namespaces: Sequence[Namespace] = (),
 ) -> Hub:
     clock = SystemClock()
     ticker = TickerKind(clock, settings.market_seed, settings.market_hz)
+    opened = ("open", *settings.open_kinds, *(each.kind for each in namespaces))
     kinds: dict[str, Kind] = {
+        **{name: OpenKind(clock, OPEN_HISTORY) for name in opened},
         "chat": ChatKind(clock),
         "ticker": ticker,
         "notes": NotesKind(
             clock, settings.note_update_bytes, settings.note_state_bytes
         ),
         "hub": OpenKind(clock, HUB_HISTORY, writers=frozenset()),
-        **{
-            name: OpenKind(clock, OPEN_HISTORY)
-            for name in ("open", *settings.open_kinds)
-        },
         **(more or {}),
     }
     backplane, shared = _backplane(settings, kinds)
@@ -137,7 +145,9 @@ def _assemble(
         app[keys.IDENTIFY] = identify
     routes.setup(app)
     lab.setup(app)
+    app[keys.WORDS] = words_of
     app.add_routes([*native.routes(), *either.routes()])
+    open_to_origins(app, [*sse.routes(), *socketio.routes(hub, namespaces)])
     app.cleanup_ctx.append(_life(settings, clock, kinds, shared))
     app.on_shutdown.append(_send_away)
     return hub
@@ -225,7 +235,7 @@ async def _opened(
             return UNKEPT
         return Bounds(policy.history_size, policy.history_age_s)
 
-    memory = MemoryStore(clock, _new_epoch, bounds)
+    memory = MemoryStore(clock, random_epoch, bounds)
     logs: dict[Keep, Log] = dict.fromkeys(Keep, memory.log)
     if settings.database_url is not None:
         url = settings.database_url.get_secret_value()
@@ -245,7 +255,3 @@ async def _opened(
             yield _Store(logs, sql.chat, sql.notes, secret)
     finally:
         directory.close()
-
-
-def _new_epoch() -> str:
-    return secrets.token_hex(4)

@@ -11,11 +11,14 @@ from .hub.hub import Hub
 from .kinds.chat.rows import ChatRows
 from .kinds.notes.rows import NoteRows
 from .kinds.ticker.kind import TickerKind
-from .model import Principal
+from .model import JSON, Outbound, Principal
 from .settings import Settings
 
 Identify: TypeAlias = Callable[[web.Request], Awaitable[Principal | None]]
 """Says who a request is of; None refuses it."""
+
+WordsOf: TypeAlias = Callable[[Outbound], "dict[str, JSON] | None"]
+"""Puts what a session is told into a JSON object; None where nothing is said."""
 
 HUB = web.AppKey("HUB", Hub)
 SETTINGS = web.AppKey("SETTINGS", Settings)
@@ -28,6 +31,8 @@ BASE = web.AppKey("BASE", str)
 CHAT_ROWS: web.AppKey[ChatRows] = web.AppKey("CHAT_ROWS")
 NOTE_ROWS: web.AppKey[NoteRows] = web.AppKey("NOTE_ROWS")
 TICKER = web.AppKey("TICKER", TickerKind)
+WORDS: web.AppKey[WordsOf] = web.AppKey("WORDS")
+"""The words of the wire that the pages speak; absent: pages come without a past."""
 
 PRINCIPAL = web.RequestKey("PRINCIPAL", Principal)
 """Who the request is of; set by the gate."""

@@ -22,7 +22,7 @@ MODULE_LINES = 300
 FUNCTION_LINES = 60
 HUB_CODE_LINES = 1_500
 APP_CODE_LINES = 150
-BROWSER_CODE_LINES = 5_550
+BROWSER_CODE_LINES = 5_570
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -94,7 +94,7 @@ def test_the_assembly_stays_small() -> None:
 
 
 def test_the_browser_code_stays_small() -> None:
-    """5,550 lines without comments and blank lines, of what we wrote ourselves."""
+    """5,570 lines without comments and blank lines, of what we wrote ourselves."""
     assert sum(map(_js_code_lines, (ROOT / "static" / "js").rglob("*.js"))) <= (
         BROWSER_CODE_LINES
     )
@@ -107,12 +107,21 @@ def _js_code_lines(path: Path) -> int:
 
 
 NOTES, TICKER, SQL = "tests/kinds/notes", "tests/kinds/ticker", "tests/stores/sql"
+SOCKETIO = "tests/gateways/socketio"
 TESTED_ELSEWHERE = {
     "backplanes/local.py": "tests/contracts/test_backplane.py",
     "flags.py": "tests/test_settings.py and tests/docs/test_reference.py",
     "gateways/commands.py": "tests/gateways/native/test_codec.py",
     "gateways/words.py": "tests/gateways/native/test_codec.py",
     "gateways/native/handler.py": "tests/gateways/native/test_wire.py",
+    "gateways/sse/answers.py": "tests/gateways/sse/test_posting.py",
+    "gateways/socketio/bodies.py": f"{SOCKETIO}/test_polling.py",
+    "gateways/socketio/heartbeat.py": f"{SOCKETIO}/test_connection.py",
+    "gateways/socketio/entrance.py": f"{SOCKETIO}/test_recovery.py, test_receiver",
+    "gateways/socketio/handlers.py": f"{SOCKETIO}/test_namespace.py",
+    "gateways/socketio/mapping.py": f"{SOCKETIO}/test_receiver.py",
+    "gateways/socketio/routes.py": f"{SOCKETIO}/test_recovery.py",
+    "gateways/socketio/socket.py": f"{SOCKETIO}/test_namespace.py",
     "gateways/yjs/speech.py": "tests/gateways/yjs/test_handler.py",
     "hub/limits.py": "values only; each bound is tested where it is kept",
     "keys.py": "names and their types only; mypy holds them",

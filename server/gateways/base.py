@@ -150,6 +150,9 @@ class Socket:
             self._transport.abort()
         elif not self._dead():
             self._transport.write(frames.close(*self.close_words(disconnect)))
+            if self._transport.can_write_eof():
+                # A server that stops reads no more answers: the peer sees the end.
+                self._transport.write_eof()
 
     def _dead(self) -> bool:
         return self._ws.closed or self._transport.is_closing()
@@ -157,15 +160,24 @@ class Socket:
     # The peer
 
     async def serve(self, receiver: Receiver) -> None:
-        """Read until the peer goes or is sent away."""
+        """Read until the peer goes or is sent away; then its session is gone."""
         self._watch(receiver.session)
+        try:
+            await self.attend(receiver)
+        finally:
+            receiver.session.gone()
+
+    async def attend(self, receiver: Receiver) -> None:
+        """Read until the peer goes or is sent away, without pings of our own.
+
+        For wires with a heartbeat of their own; the session's end is the caller's.
+        """
         token = observability.session_id.set(receiver.session.id)
         try:
             await self._care(receiver.session, receiver.on_open())
             await self._read(receiver)
         finally:
             observability.session_id.reset(token)
-            receiver.session.gone()
         if self._closing:
             # Before aiohttp would say goodbye once more.
             self._transport.close()

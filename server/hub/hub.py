@@ -32,12 +32,7 @@ from .span import Span
 from .watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        AsyncGenerator,
-        Awaitable,
-        Callable,
-        Mapping,
-    )
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from ..errors import Disconnect
     from ..model import (
@@ -50,6 +45,7 @@ if TYPE_CHECKING:
         Publication,
         Signal,
         Subscribe,
+        Subscribed,
     )
     from ..runtime.clock import Clock, NewId
     from ..seams.backplane import Backplane
@@ -264,6 +260,13 @@ class Hub:
         await self.registry.renew(name)
 
     # Asking
+
+    async def past(self, who: Principal, name: str) -> Subscribed:
+        """Return what a subscribe would be answered now. Raises `Refusal`.
+
+        Who subscribes later with its position as `since` misses nothing in between.
+        """
+        return await joining.look_back(self, who, name)
 
     async def history(
         self,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..model import Action, Subscribed
+from ..model import Action, Subscribe, Subscribed
 from .subscription import Subscription
 
 if TYPE_CHECKING:
-    from ..model import Subscribe
+    from ..model import Principal
     from ..seams.kind import CatchUp
     from .channel import Channel
     from .hub import Hub
@@ -44,6 +44,16 @@ async def join(hub: Hub, session: Session, command: Subscribe) -> None:
         # Of no channel: a reply is owed also to one who has left by then.
         session.tell(_reply(channel, command, past))
         subscription.go_live(past.at)
+
+
+async def look_back(hub: Hub, who: Principal, name: str) -> Subscribed:
+    """Return what a subscribe would be answered now, and join nobody.
+
+    Raises `Refusal`.
+    """
+    async with hub.registry.entered(who, name, Action.SUBSCRIBE) as channel:
+        past = await channel.kind.catch_up(name, None, channel.committer.log)
+        return _reply(channel, Subscribe(None, name), past)
 
 
 def leave(hub: Hub, session: Session, name: str) -> None:

@@ -41,3 +41,8 @@ class SystemClock:
 def random_id(prefix: str) -> str:
     """Return the prefix and 16 letters and digits (79 bits) that nobody can guess."""
     return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(16))
+
+
+def random_epoch() -> str:
+    """Return the name of a stream that has just begun: 8 hexadecimal digits."""
+    return secrets.token_hex(4)

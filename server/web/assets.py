@@ -29,6 +29,7 @@ CONTENT_TYPES: Final = {
     ".txt": "text/plain; charset=utf-8",
     ".woff2": "font/woff2",
 }
+CLIENT_FOLDER: Final = "vendor/socket.io/"
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 ASK_FIRST: Final = "no-cache"
 
@@ -71,6 +72,20 @@ async def static_file(request: web.Request) -> web.StreamResponse:
         "Content-Type": CONTENT_TYPES[path.suffix],
         "Cache-Control": FOR_EVER if current else ASK_FIRST,
     }
+    return web.FileResponse(path, headers=headers)
+
+
+async def socketio_client(request: web.Request) -> web.StreamResponse:
+    """`/socket.io/{file}`: where pages look for Socket.IO's own client."""
+    assets = request.app[ASSETS]
+    path = assets.files.get(CLIENT_FOLDER + request.match_info["file"])
+    if path is None:
+        if not any(name.startswith(CLIENT_FOLDER) for name in assets.files):
+            raise web.HTTPNotFound(
+                text="Socket.IO's client is not built here: `make vendor` builds it."
+            )
+        raise web.HTTPNotFound(text="There is no such file.")
+    headers = {"Content-Type": CONTENT_TYPES[path.suffix], "Cache-Control": ASK_FIRST}
     return web.FileResponse(path, headers=headers)
 
 

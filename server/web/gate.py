@@ -8,6 +8,8 @@ Rules:
    to act by a page. The origin `null` is anybody's: there they do not count either.
 3. GET and HEAD change nothing; cookies count. `Sec-Fetch-Site: cross-site` is refused,
    but for a link that somebody followed. Shared static files are for everybody.
+   On routes that are opened to other origins (`origins`) an `Origin` is judged by rule
+   2, and the page of a listed one may read the answer.
 4. Who it is, is said by the host application, or by the guest's cookie; else it is a
    new guest. Everything behind the gate finds it in `request[PRINCIPAL]`.
 5. Every response carries the security headers, the handshake and errors too.
@@ -27,6 +29,7 @@ from ..keys import IDENTIFY, PRINCIPAL, SETTINGS
 from ..settings import ANY_HOST
 from .headers import secure
 from .identity import VISITOR, Visitor, fresh_guest, known_guest
+from .origins import FOREIGN, NULL, OPEN, admit, is_opened, is_preflight
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -35,7 +38,6 @@ SHARED: Final = "shared"
 """The name of the route whose answers anybody may load."""
 
 _SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
-_NULL = "null"
 _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{1,5})?")
 
 
@@ -43,8 +45,13 @@ _HOST = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,253})(?::[0-9]{1,5})?")
 async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in whom the rules let in."""
     _check_host(request)
-    if not is_shared(request):
-        visitor = await _visitor(request, cookies=_check_browser(request))
+    if is_shared(request):
+        return await handler(request)
+    request[OPEN] = is_opened(request)
+    cookies = _check_browser(request)
+    # A browser asks for a page that may be signed in, but without its cookies.
+    if not is_preflight(request):
+        visitor = await _visitor(request, cookies=cookies)
         request[VISITOR] = visitor
         request[PRINCIPAL] = visitor.principal
     return await handler(request)
@@ -52,6 +59,7 @@ async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Give every response its security headers, as `on_response_prepare`."""
+    admit(request, response)
     secure(request, response, shared=is_shared(request))
 
 
@@ -76,6 +84,8 @@ def _check_host(request: web.Request) -> None:
 def _check_browser(request: web.Request) -> bool:
     """Return whether cookies count; raise HTTPForbidden for a page that may not."""
     if _is_upgrade(request) or request.method not in _SAFE_METHODS:
+        return _check_origin(request)
+    if request[OPEN] and hdrs.ORIGIN in request.headers:
         return _check_origin(request)
     if request.headers.get("Sec-Fetch-Site", "").lower() == "cross-site":
         mode = request.headers.get("Sec-Fetch-Mode", "").lower()
@@ -102,7 +112,8 @@ def _check_origin(request: web.Request) -> bool:
             f"Pages of {origin} may not connect here."
             " If they should: --allow-origin (HUBBUB_ALLOW_ORIGIN)."
         )
-    return origin != _NULL
+    request[FOREIGN] = origin
+    return origin != NULL
 
 
 def _own_origins(request: web.Request) -> frozenset[str]:
@@ -132,8 +143,12 @@ async def _visitor(request: web.Request, *, cookies: bool) -> Visitor:
 
 
 def _newcomer(request: web.Request) -> Visitor:
-    """Return a new guest; a socket may say `?name=`. Raises HTTPBadRequest."""
-    name = request.query.get("name") if _is_upgrade(request) else None
+    """Return a new guest; a socket or a stream may say `?name=`.
+
+    Raises HTTPBadRequest for a name that cannot be.
+    """
+    says = _is_upgrade(request) or request[OPEN]
+    name = request.query.get("name") if says else None
     try:
         return fresh_guest(name)
     except Refusal as refusal:

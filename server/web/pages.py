@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import hdrs, web
 
 from ..keys import BASE, SETTINGS
+from ..kinds.ticker.telling import MARKET
+from .figures import ACTIVITY, STATS
 from .headers import POLICY, policy
 from .identity import VISITOR, keep_guest
+from .past import read_past
 from .render import render
 
 if TYPE_CHECKING:
@@ -25,18 +28,21 @@ _NAME = re.compile(r"[a-z0-9._-]{1,64}")
 
 async def dashboard(request: web.Request) -> web.StreamResponse:
     """`/`: what the hub does, and a door to each app."""
-    return _page(request, "dashboard", {"title": "Dashboard"})
+    past = await read_past(request, STATS, ACTIVITY, MARKET)
+    return _page(request, "dashboard", {"title": "Dashboard", "past": past})
 
 
 async def chat(request: web.Request) -> web.StreamResponse:
     """`/chat/{room}`."""
     room = _name(request)
-    return _page(request, "chat", {"title": room, "room": room})
+    past = await read_past(request, f"chat:{room}")
+    return _page(request, "chat", {"title": room, "room": room, "past": past})
 
 
 async def ticker(request: web.Request) -> web.StreamResponse:
     """`/ticker`."""
-    return _page(request, "ticker", {"title": "Ticker"})
+    past = await read_past(request, MARKET)
+    return _page(request, "ticker", {"title": "Ticker", "past": past})
 
 
 async def note(request: web.Request) -> web.StreamResponse:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from ..keys import BASE
 from . import api, faults, gate, health, pages, render
-from .assets import ASSETS, Assets, favicon, static_file
+from .assets import ASSETS, Assets, favicon, socketio_client, static_file
 from .package import own_files
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def _routes() -> list[web.RouteDef]:
         web.get("/api/notes", api.notes),
         web.post("/api/name", api.rename),
         web.get("/static/{path:.+}", static_file, name=gate.SHARED),
+        web.get(r"/socket.io/{file:socket\.io\.[a-z.]+}", socketio_client),
         web.get("/favicon.ico", favicon),
         web.get("/healthz", health.healthz),
         web.get("/readyz", health.readyz),

@@ -19,7 +19,8 @@ import { Timer } from "./timer.js";
  * @property {(frame: import("./wire.js").ResetFrame) => void} [onReset]
  * @property {(error: HubbubError) => void} [onError]
  *
- * @typedef {Handlers & {presence?: boolean, since?: string}} Options
+ * @typedef {Handlers & {presence?: boolean, since?: string, past?: Reply}} Options
+ *   `past`: a reply that one has already; it is told first, and resumed from
  *
  * @typedef {object} Hub  what a subscription needs of its hub
  * @property {import("./commands.js").Commands["ask"]} ask
@@ -56,7 +57,11 @@ export class Subscription {
     this.#options = options;
     this.#hub = hub;
     this.#retry = new Timer(hub.clock);
-    this.#position = options.since === undefined ? null : Position.parse(options.since);
+    const { past, since = past?.position, onReply } = options;
+    this.#position = since === undefined ? null : Position.parse(since);
+    if (!past) return;
+    this.#first = false;
+    queueMicrotask(() => this.#call(onReply, past, { recovered: false, first: true }));
   }
 
   get channel() {

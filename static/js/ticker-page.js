@@ -3,6 +3,7 @@
 
 import { byId, slot } from "./dom.js";
 import { Hubbub } from "./hubbub.js";
+import { takePast } from "./past.js";
 import { announce, mountPill, socketUrl } from "./shell.js";
 import { Board } from "./ticker/board.js";
 import { INTERVALS } from "./ticker/candles.js";
@@ -20,6 +21,8 @@ const age = byId("freshness");
 const asked = new URL(location.href).searchParams;
 
 let symbol = asked.get("symbol")?.toUpperCase() ?? "";
+/** Asked for, and not in this market. */
+let unknown = "";
 let interval = readInterval(asked.get("interval"));
 
 const hub = new Hubbub({ url: socketUrl("/ws") });
@@ -37,10 +40,12 @@ for (const input of radios()) {
   input.addEventListener("change", () => useInterval(readInterval(input.value)));
 }
 document.addEventListener("keydown", shortcut);
+// While it first connects, the prices that the page came with grow old as any others do.
 hub.addEventListener("state", () =>
-  freshness.connected(hub.state === "live" && !hub.paused));
+  freshness.connected(["connecting", "live"].includes(hub.state) && !hub.paused));
 mountPill().follow(hub);
 hub.subscribe("ticker:market", {
+  past: takePast("ticker:market"),
   onReply: (reply) => begin(reply.state),
   onEvent: (event) => {
     board.take(event.data);
@@ -55,15 +60,15 @@ plot.load(root.dataset.charts ?? "");
 
 /** @param {{symbols: import("./ticker/board.js").Row[]}} state */
 function begin(state) {
-  show("");
   board.begin(state);
   table.begin(board.rows);
   if (!board.rows.has(symbol)) {
-    if (symbol) show(`There is no symbol ${symbol} in this market.`);
+    unknown = symbol;
     open(state.symbols[0].symbol);
   } else if (!plot.symbol) {
     open(symbol);
   }
+  show(unknown && `There is no symbol ${unknown} in this market.`);
   heard();
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Route
 
     Arrive = Callable[..., Awaitable[Chatter]]
 
@@ -311,6 +312,133 @@ async def test_a_server_that_forgot_the_room_takes_nothing_of_ones_own(
         ada.line.mend()
         await ada.retry_now()
         await ada.sees("a new beginning", "still on its way")
+
+
+async def test_messages_are_there_before_any_socket(
+    lasting: ServerProcess, arrive: Arrive, room: str
+) -> None:
+    """What is said between the HTML and the socket comes once, behind what is there."""
+    ada = await arrive(lasting, "Ada")
+    await say_all(lasting, room, ["one", "two"])
+    ada.line.is_cut = True
+    await ada.open(room)
+    await ada.sees("one", "two")
+    pill = ada.page.locator("#connection")
+    await expect(pill).not_to_have_attribute("data-state", "live")
+    await ada.rows.first.evaluate("row => { row.witness = true; }")
+    await say_all(lasting, room, ["three", "four"])
+    await ada.sees("one", "two")
+    ada.line.mend()
+    await ada.retry_now()
+    await ada.sees("one", "two", "three", "four")
+    assert await ada.rows.first.evaluate("row => row.witness")
+    await say_all(lasting, room, ["five"])
+    await ada.sees("one", "two", "three", "four", "five")
+
+
+async def test_a_slow_script_misses_and_doubles_nothing(
+    lasting: ServerProcess, arrive: Arrive, room: str
+) -> None:
+    """The HTML is there, its script comes late, and others go on talking meanwhile."""
+    ada = await arrive(lasting, "Ada")
+    await say_all(lasting, room, [f"before {number}" for number in range(60)])
+    asked, may_come = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        asked.set()
+        await may_come.wait()
+        await route.continue_()
+
+    await ada.page.route("**/js/chat/page.js*", hold)
+    opening = asyncio.create_task(ada.open(room))
+    await asked.wait()
+    await say_all(lasting, room, [f"between {number}" for number in range(60)])
+    may_come.set()
+    await opening
+    await expect(ada.page.locator("#connection")).to_have_attribute(
+        "data-state", "live"
+    )
+    await expect(ada.rows.last.locator(".message__body")).to_have_text("between 59")
+    wanted = [f"before {number}" for number in range(10, 60)]
+    wanted += [f"between {number}" for number in range(60)]
+    assert (await ada.texts())[-110:] == wanted
+
+
+@pytest.mark.parametrize("kept", [("before",), ()], ids=["store", "memory"])
+async def test_a_server_that_restarts_behind_its_page_is_resumed_or_begun_anew(
+    arrive: Arrive, room: str, tmp_path: Path, kept: tuple[str, ...]
+) -> None:
+    """With a store the page goes on from its HTML; a server that forgot begins anew."""
+    with ServerProcess(tmp_path / "data" if kept else None) as server:
+        ada = await arrive(server, "Ada")
+        await say_all(server, room, ["before"])
+        ada.line.is_cut = True
+        await ada.open(room)
+        await ada.sees("before")
+        server.restart()
+        await say_all(server, room, ["after"])
+        ada.line.mend()
+        await ada.retry_now()
+        await ada.sees(*kept, "after")
+        await say_all(server, room, ["and on"])
+        await ada.sees(*kept, "after", "and on")
+
+
+async def test_a_tall_page_asks_for_older_messages_once_it_can(
+    lasting: ServerProcess, arrive: Arrive, room: str
+) -> None:
+    """What came with the HTML does not fill it, and it cannot be scrolled."""
+    ada = await arrive(lasting, "Ada", size=(1280, 4000))
+    await say_all(lasting, room, [f"line {number}" for number in range(70)])
+    ada.line.is_cut = True
+    await ada.open(room)
+    await expect(ada.rows).to_have_count(50)
+    ada.line.mend()
+    await ada.retry_now()
+    await expect(ada.rows).to_have_count(70)
+    assert await ada.texts() == [f"line {number}" for number in range(70)]
+    await expect(ada.page.locator("#beginning")).to_be_visible()
+
+
+async def test_who_comes_back_sees_what_is_true_now(
+    lasting: ServerProcess, arrive: Arrive, room: str
+) -> None:
+    """By the browser's back and by the page's own: never the HTML's old past as new."""
+    ada = await arrive(lasting, "Ada")
+    await say_all(lasting, f"{room}-b", ["elsewhere"])
+    await say_all(lasting, room, ["one"])
+    await ada.open(room)
+    await ada.page.goto(f"{lasting.url}/ticker")
+    await say_all(lasting, room, ["two"])
+    await ada.page.go_back()
+    await ada.sees("one", "two")
+    await ada.page.locator(f'[data-room="{room}-b"]').click()
+    await ada.sees("elsewhere")
+    await say_all(lasting, room, ["three"])
+    await ada.page.go_back()
+    await ada.sees("one", "two", "three")
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (360, 640)])
+async def test_without_javascript_a_room_can_be_read(
+    lasting: ServerProcess, browser: Browser, room: str, size: tuple[int, int]
+) -> None:
+    """Names and texts, no skeleton that waits for ever, and nothing to write in."""
+    texts = ["<b>bold</b> & more", "مرحبا بالجميع", "w" * 300]
+    await say_all(lasting, room, texts)
+    width, height = size
+    context = await browser.new_context(
+        java_script_enabled=False, viewport={"width": width, "height": height}
+    )
+    page = await context.new_page()
+    await page.goto(f"{lasting.url}/chat/{room}")
+    rows = page.locator("noscript .message")
+    await expect(rows.locator(".message__body")).to_have_text(texts)
+    await expect(rows.first.locator(".message__author")).not_to_be_empty()
+    await expect(rows.first).to_be_in_viewport()
+    await expect(page.locator("#loading")).to_be_hidden()
+    await expect(page.locator("#composer")).to_be_hidden()
+    await context.close()
 
 
 LONG_WORD = "w" * 4000

@@ -134,6 +134,20 @@ async def test_the_numbers_live(look: Look) -> None:
     await expect(ada.see("#connection")).to_have_attribute("data-state", "live")
 
 
+async def test_the_tiles_are_there_before_any_socket(look: Look) -> None:
+    """Numbers, movers and activity came with the page."""
+    onlooker = await look()
+    await expect(onlooker.see("#board")).to_have_attribute("data-ready", "true")
+    await onlooker.page.route_web_socket("**/ws", lambda socket: socket.close())
+    await onlooker.page.reload()
+    await expect(onlooker.see("#sessions-value")).to_have_text(re.compile(r"^\d+$"))
+    await expect(onlooker.see("#movers th")).to_have_count(5)
+    await expect(onlooker.see("#lines .line").first).to_be_visible()
+    await expect(onlooker.see("#connection")).not_to_have_attribute(
+        "data-state", "live"
+    )
+
+
 async def test_the_tiles_live(look: Look, server: ServerProcess) -> None:
     """A line of any room, a note's guest and the movers come by themselves."""
     ada, bob = await look(), await look()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -304,6 +305,21 @@ async def test_without_the_chart_the_table_works(
                 arg=await seen.page.inner_text("#quoted-bid"),
             )
             assert seen.faults == []
+
+
+async def test_the_prices_are_there_before_any_socket(
+    server: ServerProcess, browser: Browser
+) -> None:
+    """They came with the page; without a connection they are soon called old."""
+    async with visit(browser, server.url) as seen:
+        await seen.ready()
+        await seen.page.route_web_socket("**/ws", lambda socket: socket.close())
+        await seen.page.reload()
+        await seen.page.wait_for_selector("tr[data-symbol=TARN]")
+        prices = await seen.prices()
+        assert len(prices) == SYMBOLS
+        assert all(re.fullmatch(r"[\d,.]+", price) for price in prices.values())
+        await seen.page.wait_for_selector("#freshness:not([hidden])")
 
 
 async def test_a_chart_that_cannot_be_loaded_is_told(

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from server.errors import PERMISSION_DENIED, UNAVAILABLE
+from server.errors import PERMISSION_DENIED, UNAVAILABLE, Refusal
 from server.model import (
     Action,
     Done,
@@ -149,6 +149,30 @@ async def test_nothing_is_lost_or_doubled_in_a_fan_out_that_takes_turns(
     seen = contents(fresh)
     assert seen == list(range(6))[-len(seen) :]
     assert all(contents(member) == [0, 1, 2, 3, 4, 5] for member in crowd)
+
+
+async def test_who_looked_back_joins_from_there(stage: Stage) -> None:
+    """Nobody joins by looking; what is said before the join is then told once."""
+    for number in range(8):
+        await stage.say(number)
+    past = await stage.hub.past(BOB, ROOM)
+    assert [each.content for each in past.publications] == [3, 4, 5, 6, 7]
+    assert not stage.hub.channels[ROOM].subscriptions
+    assert (await stage.hub.presence(ANN, ROOM))[1] == 0
+    await stage.say(8)
+    guest = stage.guest()
+    await guest.join(since=past.position)
+    await stage.say(9)
+    await turns(2)
+    assert contents(guest) == [8, 9]
+
+
+async def test_who_may_not_join_may_not_look_back(stage: Stage) -> None:
+    """The same rule, for the same action."""
+    stage.tally.denied.add((ANN.id, Action.SUBSCRIBE))
+    with pytest.raises(Refusal, match="permission denied"):
+        await stage.hub.past(ANN, TALLY)
+    assert (await stage.hub.past(BOB, TALLY)).channel == TALLY
 
 
 async def test_joining_anew_hears_nothing_before_its_reply(stage: Stage) -> None:

@@ -139,6 +139,68 @@ async def test_resumes_after_a_reconnect(tab: Tab) -> None:
     ]
 
 
+async def test_goes_on_from_a_past_that_it_was_given(tab: Tab) -> None:
+    """It is told like a reply, before there is a connection; the rest comes once."""
+    assert await tab.run("""
+        const past = { type: "reply", channel: "open:a", position: "ep.2",
+          recovered: false, publications: [1, 2].map((at) => publication(`ep.${at}`)) };
+        const { subscription, log } = world.subscribe("open:a", { past });
+        const atOnce = [...log];
+        await null;
+        const before = [...log, subscription.position];
+        world.connect();
+        const { since } = world.last();
+        world.joined("ep.4", { recovered: true,
+          publications: [2, 3, 4].map((offset) => publication(`ep.${offset}`)) });
+        world.event("open:a", "ep.5");
+        const { missed, doubled } = subscription.counts;
+        return [atOnce, before, since, log.slice(1), missed, doubled];
+    """) == [
+        [],
+        ["reply ep.2 recovered=false first=true", "ep.2"],
+        "ep.2",
+        [
+            "reply ep.4 recovered=true first=false",
+            *("event ep.3", "event ep.4", "event ep.5"),
+        ],
+        *(0, 1),
+    ]
+
+
+async def test_a_past_of_another_life_of_the_server_is_begun_anew(tab: Tab) -> None:
+    """The server cannot go on from there: its reply is all there is."""
+    assert await tab.run("""
+        const past = { position: "old.7", recovered: false, publications: [] };
+        const { subscription, log } = world.subscribe("open:a", { past });
+        await null;
+        world.connect();
+        const { since } = world.last();
+        world.joined("new.1");
+        world.event("open:a", "new.2");
+        return [since, log, subscription.position];
+    """) == [
+        "old.7",
+        [
+            "reply old.7 recovered=false first=true",
+            "reply new.1 recovered=false first=false",
+            "event new.2",
+        ],
+        "new.2",
+    ]
+
+
+async def test_who_left_is_not_told_of_the_past(tab: Tab) -> None:
+    """Not even where it was given along with the subscription."""
+    log = await tab.run("""
+        const past = { position: "ep.2", recovered: false, publications: [] };
+        const { subscription, log } = world.subscribe("open:a", { past });
+        subscription.unsubscribe();
+        await null;
+        return log;
+    """)
+    assert log == []
+
+
 async def test_a_hole_in_what_was_recovered_is_counted(tab: Tab) -> None:
     """A server that breaks its word is shown, not asked again and again."""
     assert await tab.run("""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.web.assets import Assets
+from server.web.assets import ASSETS, Assets
 from server.web.package import own_files
 
 if TYPE_CHECKING:
@@ -91,6 +91,30 @@ async def test_the_favicon_is_found_where_browsers_look(client: Client) -> None:
     async with client.get("/favicon.ico") as answer:
         assert answer.status == 200
         assert answer.content_type == "image/svg+xml"
+
+
+async def test_socket_io_s_client_is_found_where_pages_look(
+    client: Client, files: Files
+) -> None:
+    """Its three builds and their maps; without them, how to get them."""
+    async with client.get("/socket.io/socket.io.js") as answer:
+        assert answer.status == 404
+        assert "make vendor" in await answer.text()
+    folder = files.static / "vendor" / "socket.io"
+    folder.mkdir()
+    (folder / "socket.io.min.js").write_text("io", encoding="utf-8")
+    (folder / "socket.io.min.js.map").write_text("{}", encoding="utf-8")
+    client.app[ASSETS].files = Assets(files.static).files
+    async with client.get("/socket.io/socket.io.min.js") as answer:
+        assert await answer.text() == "io"
+        assert answer.content_type == "text/javascript"
+        assert answer.headers["Cache-Control"] == "no-cache"
+    async with client.get("/socket.io/socket.io.min.js.map") as answer:
+        assert answer.content_type == "application/json"
+    for other in ("socket.io.js", "socket.io.msgpack.min.js", "../notes.js", "x"):
+        async with client.get(f"/socket.io/{other}") as answer:
+            assert answer.status == 404
+            assert "make vendor" not in await answer.text()
 
 
 def test_the_package_s_own_files_are_found() -> None:

@@ -1,4 +1,5 @@
 // @ts-check
+import { takePast } from "../past.js";
 
 const PAGE = 50;
 
@@ -39,6 +40,7 @@ export class Room {
     parts.scroller.onNearEnd = () => this.#loadNewer();
     this.#subscription = hubbub.subscribe(this.#channel, {
       presence: true,
+      past: takePast(this.#channel),
       onReply: (reply, how) => this.#entered(reply, how),
       onEvent: (event) => this.#heard(event),
       onJoin: (frame) => parts.people.join(frame),
@@ -76,7 +78,11 @@ export class Room {
     const { people, timeline, scroller, typing, onOpen } = this.#parts;
     if (reply.presence) people.set(reply.presence);
     typing.clear();
-    if (recovered) return this.#catchUp(reply);
+    if (recovered) {
+      this.#catchUp(reply);
+      // What the view needed before it was connected could not be asked for.
+      return scroller.check();
+    }
     for (const { key } of reply.publications.filter((said) => this.#isOwn(said))) {
       if (key) this.#parts.outbox.forget(key);
     }

@@ -4,6 +4,7 @@
 import { byId } from "../dom.js";
 import { Hubbub } from "../hubbub.js";
 import { Lab } from "../lab/lab.js";
+import { takePast } from "../past.js";
 import { mountPill, socketUrl } from "../shell.js";
 import { ChatTile } from "./chat-tile.js";
 import { FigureLine } from "./figures.js";
@@ -49,6 +50,7 @@ function followStats() {
     byId("board").dataset.ready = "true";
   });
   hub.subscribe("hub:stats", {
+    past: takePast("hub:stats"),
     onReply(reply, { recovered }) {
       if (!recovered) line.replace(reply.publications);
       paint();
@@ -74,6 +76,7 @@ function followActivity() {
     paint();
   };
   hub.subscribe("hub:activity", {
+    past: takePast("hub:activity"),
     onReply: (reply) => reply.signals?.forEach(take),
     onEvent: take,
   });
@@ -83,6 +86,7 @@ function followActivity() {
 function followMarket() {
   const paint = repaint(() => movers.paint(), QUOTES_MS);
   hub.subscribe("ticker:market", {
+    past: takePast("ticker:market"),
     onReply(reply) {
       if (reply.state) movers.replace(reply.state);
       paint();

@@ -1,0 +1,1 @@
+"""Socket.IO over Engine.IO, straight on aiohttp and the hub."""

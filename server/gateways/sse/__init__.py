@@ -1,0 +1,1 @@
+"""Server-Sent Events: the browser's EventSource, and anything that reads lines."""
