@@ -150,9 +150,6 @@ class Socket:
             self._transport.abort()
         elif not self._dead():
             self._transport.write(frames.close(*self.close_words(disconnect)))
-            if self._transport.can_write_eof():
-                # A server that stops reads no more answers: the peer sees the end.
-                self._transport.write_eof()
 
     def _dead(self) -> bool:
         return self._ws.closed or self._transport.is_closing()
