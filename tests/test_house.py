@@ -137,6 +137,7 @@ TESTED_ELSEWHERE = {
     "kinds/ticker/ticks.py": f"{TICKER}/test_candles.py",
     "addresses.py": "tests/test_settings.py",
     "content.py": "tests/contracts/test_log.py",
+    "hub/asking.py": "tests/hub/test_hub.py and tests/hub/test_explain.py",
     "hub/committers.py": "tests/queues/test_commit.py, tests/hub/test_hub.py",
     "hub/farewells.py": "tests/hub/test_session.py",
     "hub/listening.py": "tests/queues/test_listening.py",

@@ -26,6 +26,8 @@ logger = logging.getLogger("hubbub.fanout")
 
 STEP = 128
 """So many are given to before somebody looks at the clock."""
+GUESS_BYTES = 256
+"""What a frame is taken for that nobody is encoded for yet."""
 
 
 class Spent:
@@ -98,8 +100,9 @@ class Run:
         self._frames: list[Frames] = []
         self._entries: dict[Codec, tuple[Entry | None, int]] = {}
         self._subscriptions = subscriptions
+        self._measure = self._codec_of_a_reader()
         self.chunk_bytes = 0
-        """How long the run is in the words of one of its readers."""
+        """How long the run is in the words of one of its readers, or a guess."""
         self.add(first)
 
     def follows(self, publication: Publication) -> bool:
@@ -112,9 +115,26 @@ class Run:
         self._last = publication.position.offset
         frames = Frames(publication)
         self._frames.append(frames)
-        if self._subscriptions:
-            frame = frames.of(self._subscriptions[0].session.codec)
-            self.chunk_bytes += 0 if frame is None else len(frame)
+        if self._measure is None:
+            self.chunk_bytes += GUESS_BYTES
+        else:
+            self.chunk_bytes += len(frames.of(self._measure) or b"")
+
+    def _codec_of_a_reader(self) -> Codec | None:
+        # One that will be given the run before anything else: what a codec encodes, it
+        # may take for told.
+        for subscription in self._subscriptions[:STEP]:
+            if self._is_next_for(subscription):
+                return subscription.session.codec
+        return None
+
+    def _is_next_for(self, subscription: Subscription) -> bool:
+        """Whether it has all before the run, and may have the run at once."""
+        return (
+            subscription.offset == self._before
+            and subscription.held is None
+            and subscription.epoch == self._epoch
+        )
 
     def spread(self, flusher: Flusher, spent: Spent) -> Iterator[None]:
         """Give it to all, in steps; count it."""
@@ -129,15 +149,10 @@ class Run:
         spent.encoded(sum(map(len, self._frames)))
 
     def _give(self, subscriptions: Sequence[Subscription], given: list[Session]) -> int:
-        before, epoch, last = self._before, self._epoch, self._last
-        entries = self._entries
+        last, entries, is_next_for = self._last, self._entries, self._is_next_for
         delivered = 0
         for subscription in subscriptions:
-            if (
-                subscription.offset != before
-                or subscription.held is not None
-                or subscription.epoch != epoch
-            ):
+            if not is_next_for(subscription):
                 for frames in self._frames:
                     delivered += give(frames, (subscription,))
                 continue

@@ -19,6 +19,7 @@ from ..runtime.tasks import Tasks
 from ..runtime.wheel import Wheel
 from ..seams.backplane import SendAway
 from . import joining
+from .asking import Asking
 from .committers import Committers
 from .farewells import Farewells
 from .limits import Limits
@@ -28,7 +29,6 @@ from .publishing import Publishing
 from .pumps import Pumps
 from .registry import Registry
 from .session import Session
-from .span import Span
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -39,25 +39,23 @@ if TYPE_CHECKING:
         JSON,
         Broadcast,
         Fence,
-        Member,
         Position,
         Principal,
         Publication,
         Signal,
         Subscribe,
-        Subscribed,
     )
     from ..runtime.clock import Clock, NewId
     from ..seams.backplane import Backplane
     from ..seams.kind import Keep, Kind
-    from ..seams.log import Log, Outcome, Slice
+    from ..seams.log import Log, Outcome
     from ..seams.wire import Codec, Wire
     from .session import Kept
 
 WHEEL_SLOT_S = 0.02
 
 
-class Hub:
+class Hub(Asking):
     """Channels, sessions and the one way between them. Start it before use."""
 
     def __init__(
@@ -258,45 +256,3 @@ class Hub:
     async def new_epoch(self, name: str) -> None:
         """Make a memory channel's stream a new one, and tell everybody."""
         await self.registry.renew(name)
-
-    # Asking
-
-    async def past(self, who: Principal, name: str) -> Subscribed:
-        """Return what a subscribe would be answered now. Raises `Refusal`.
-
-        Who subscribes later with its position as `since` misses nothing in between.
-        """
-        return await joining.look_back(self, who, name)
-
-    async def history(
-        self,
-        who: Principal,
-        name: str,
-        *,
-        before: Position | None = None,
-        after: Position | None = None,
-        limit: int = 50,
-    ) -> Slice:
-        """Read back, ascending: up to `limit` (1 to 200) before or after a position.
-
-        Both None reads the newest. Raises `Refusal`.
-        """
-        span = Span(before, after, limit)
-        async with self.registry.entered(who, name, Action.HISTORY) as channel:
-            return await span.read(channel)
-
-    async def presence(
-        self, who: Principal, name: str
-    ) -> tuple[tuple[Member, ...], int]:
-        """Return who is there (at most 200) and how many there are."""
-        async with self.registry.entered(who, name, Action.PRESENCE) as channel:
-            return channel.roster.presence.members(), len(channel.roster.presence)
-
-    def retained(self, name: str) -> Mapping[str, Signal]:
-        """Return the retained signals of a channel, by key."""
-        channel = self.channels.get(name)
-        return {} if channel is None else channel.roster.retained
-
-    def is_durable(self, name: str) -> bool:
-        """Return whether a channel's acknowledgements mean: on disk."""
-        return self.registry.committer(name).log.durable

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..seams.kind import CatchUp
     from .channel import Channel
     from .hub import Hub
+    from .registry import Registry
     from .session import Session
 
 
@@ -46,12 +47,12 @@ async def join(hub: Hub, session: Session, command: Subscribe) -> None:
         subscription.go_live(past.at)
 
 
-async def look_back(hub: Hub, who: Principal, name: str) -> Subscribed:
+async def look_back(registry: Registry, who: Principal, name: str) -> Subscribed:
     """Return what a subscribe would be answered now, and join nobody.
 
     Raises `Refusal`.
     """
-    async with hub.registry.entered(who, name, Action.SUBSCRIBE) as channel:
+    async with registry.entered(who, name, Action.SUBSCRIBE) as channel:
         past = await channel.kind.catch_up(name, None, channel.committer.log)
         return _reply(channel, Subscribe(None, name), past)
 

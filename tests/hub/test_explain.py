@@ -58,9 +58,11 @@ async def test_it_shows_who_is_slow(stage: Stage) -> None:
 
 
 async def test_an_empty_channel_can_be_explained(stage: Stage) -> None:
-    """Nobody is there, nothing waits."""
+    """Nobody is there, nothing waits; of one that nobody has opened there is none."""
     position = await stage.say("hello")
-    found = explain(stage.hub.channels[ROOM])
+    found = stage.hub.explain(ROOM)
+    assert found is not None
+    assert stage.hub.explain("open:nobody") is None
     assert found.top == position
     assert found.subscribers == {}
     assert set(found.queued_bytes.values()) == {0}

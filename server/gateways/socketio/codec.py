@@ -26,6 +26,7 @@ from ...model import (
     Subscribed,
 )
 from ..places import MAX_PLACES, write_places
+from ..recent import Recent
 from ..words import words_of
 from . import speech
 from .packets import MAIN, RESERVED, PacketType
@@ -122,7 +123,9 @@ class _Codec:
 
     name = "socketio"
 
-    def __init__(self, bodies: Bodies, forgetful: Container[str]) -> None:
+    def __init__(
+        self, bodies: Recent[Emitted, bytes], forgetful: Container[str]
+    ) -> None:
         self.bodies = bodies
         self.forgetful = forgetful
         """The namespaces that offer no recovery, and so need no places."""
@@ -166,7 +169,9 @@ class _Codec:
     def _emit(self, said: Emitted, at: Position | None = None) -> bytes:
         """Return an event's frame; `at` is where the reader stands after it."""
         namespace = namespace_of(said.channel)
-        body = self.bodies.of(said)
+        # An answer is for one reader alone, and too large to be kept.
+        once = isinstance(said, Subscribed)
+        body = _body(said) if once else self.bodies.of(said)
         if at is None or namespace in self.forgetful:
             rest = body + b"]"
         else:
@@ -179,7 +184,7 @@ class SharedCodec(_Codec):
     """The words of all who are in at most one room of each namespace."""
 
     def __init__(self, forgetful: Container[str] = frozenset()) -> None:
-        super().__init__(Bodies(), forgetful)
+        super().__init__(Recent(_body), forgetful)
 
     def _places(self, channel: str, position: Position) -> Places:
         return {channel: position}
@@ -217,23 +222,6 @@ class ReplayCodec(OwnCodec):
         if outbound.state is not None:
             said.append(self.joined(replace(outbound, publications=(), signals=())))
         return b"".join(filter(None, said)) or None
-
-
-class Bodies:
-    """Events without their place, encoded once for all codecs in a row."""
-
-    def __init__(self) -> None:
-        self._said: Emitted | None = None
-        self._body = b""
-
-    def of(self, said: Emitted) -> bytes:
-        """Return the beginning of an event: its name and payload."""
-        if isinstance(said, Subscribed):
-            # For one reader alone, and too large to be kept.
-            return _body(said)
-        if said is not self._said:
-            self._said, self._body = said, _body(said)
-        return self._body
 
 
 def _body(said: Emitted) -> bytes:

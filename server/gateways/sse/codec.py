@@ -25,6 +25,7 @@ from ...model import (
     Subscribed,
 )
 from ..places import write_places
+from ..recent import Recent
 from ..words import said_words, words_of
 
 if TYPE_CHECKING:
@@ -120,9 +121,9 @@ class SseCodec:
                 return self._past(outbound)
             case Publication():
                 mark = self._mark(outbound.channel, outbound.position)
-                return mark + (_last.lines_of(outbound) or b"")
+                return mark + (_recent.of(outbound) or b"")
             case _:
-                return _last.lines_of(outbound)
+                return _recent.of(outbound)
 
     def _past(self, outbound: Subscribed) -> bytes:
         """Return the answer, and what was missed as events of their own.
@@ -180,21 +181,6 @@ def _made(outbound: Outbound) -> bytes | None:
     return event_lines(event, _encode(words).decode())
 
 
-class _Last:
-    """Remembers the lines that were made last: a fan-out asks for the same ones."""
-
-    def __init__(self) -> None:
-        self._outbound: Outbound | None = None
-        self._lines: bytes | None = None
-
-    def lines_of(self, outbound: Outbound) -> bytes | None:
-        """Return the lines without an id; None for what is not shown."""
-        if self._outbound is not outbound:
-            self._lines = _made(outbound)
-            self._outbound = outbound
-        return self._lines
-
-
-_last = _Last()
+_recent: Recent[Outbound, bytes | None] = Recent(_made)
 CHUNKED = SseCodec(chunked=True)
 PLAIN = SseCodec(chunked=False)
