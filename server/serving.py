@@ -13,7 +13,7 @@ from aiohttp import web
 
 from .app import build_app
 from .errors import SettingsError
-from .gateways.base import tune
+from .gateways.raw import tune
 from .settings import Settings
 
 if TYPE_CHECKING:

@@ -1,13 +1,11 @@
 """What all WebSocket gateways share: one connection, its raw writes, its end.
 
 Rules (aiohttp 3.14, tried out):
-1. Data frames are built once and written to the transport; aiohttp itself writes only
-   the handshake and its answer to a peer's close, so order is kept.
-2. Of our own at most HIGH_WATER_BYTES (and one frame) stand in the transport: what
-   waits longer waits in the outbox, where it can be merged, counted and bounded.
-3. Pings and pongs go straight to the transport, ahead of the outbox. A peer that does
+1. aiohttp itself writes only the handshake and its answer to a peer's close, so the
+   order of what we write past it is kept (`RawWire`).
+2. Pings and pongs go straight to the transport, ahead of the outbox. A peer that does
    not read gets none; TCP_USER_TIMEOUT ends it if its machine is gone.
-4. A connection ends by `close`, with a code. It is read on until the peer's answer
+3. A connection ends by `close`, with a code. It is read on until the peer's answer
    (RFC 6455 section 7.1.1), or aborted after the close timeout: a close frame that is
    followed at once by a reset would never be read. (aiohttp's own `close` does not wait
    where another task reads.)
@@ -18,8 +16,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import os
-import socket
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import WSMsgType, web
@@ -27,6 +23,7 @@ from aiohttp import WSMsgType, web
 from .. import observability
 from ..errors import NO_PONG, SERVER_ERROR
 from . import frames
+from .raw import RawWire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hubbub.gateway")
 
-HIGH_WATER_BYTES = 16 * 1024
 CONTROL_PAYLOAD_BYTES = 125
 READ_FRAMES = 16
 """So many frames of one peer are taken before the others get a turn."""
@@ -68,7 +64,7 @@ def own_codes(disconnect: Disconnect) -> tuple[int, str]:
     return disconnect.code, disconnect.reason
 
 
-class Socket:
+class Socket(RawWire):
     """One WebSocket; the `Wire` of its session."""
 
     def __init__(
@@ -79,61 +75,15 @@ class Socket:
         hub: Hub,
         settings: Settings,
     ) -> None:
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError
-        self._protocol = request.protocol
-        self._transport = transport
+        super().__init__(request, writer, settings)
         self._ws = ws
-        self._writer = writer
         self._hub = hub
-        self._settings = settings
         self.close_words: Callable[[Disconnect], tuple[int, str]] = own_codes
-        self._closing = False
         self._heard_at = hub.now()
         self._pinged_at: float | None = None
         self._busy = False
-        transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=0)
-        sock = transport.get_extra_info("socket")
-        tune(sock, settings)
-        is_plain = sock is not None and transport.get_extra_info("sslcontext") is None
-        self._fd: int | None = sock.fileno() if is_plain else None
-        self._is_empty = False
 
     # The wire
-
-    def room(self) -> int:
-        """See `Wire.room`."""
-        transport = self._transport
-        if self._closing or transport.is_closing() or self._ws.closed:
-            return 0
-        waiting_bytes = transport.get_write_buffer_size()
-        self._is_empty = waiting_bytes == 0
-        if waiting_bytes and self._protocol.writing_paused:
-            return 0
-        # For a full buffer that is not paused nobody could wait.
-        return HIGH_WATER_BYTES - waiting_bytes or 1
-
-    def write(self, chunk: bytes) -> None:
-        """See `Wire.write`; `room` was asked just before."""
-        if self._fd is None or not self._is_empty:
-            self._transport.write(chunk)
-            return
-        # What the transport would do first, without what it does around it: a tenth
-        # of a small write. Whatever goes wrong it finds out itself.
-        self._is_empty = False
-        try:
-            sent = os.write(self._fd, chunk)
-        except OSError:
-            sent = 0
-        if sent < len(chunk):
-            self._transport.write(chunk[sent:])
-
-    async def writable(self) -> None:
-        """See `Wire.writable`."""
-        if self._dead():
-            raise ConnectionResetError
-        await self._writer.drain()
 
     def close(self, disconnect: Disconnect) -> None:
         """See `Wire.close`."""
@@ -148,10 +98,10 @@ class Socket:
             # Nothing more fits, so nobody would read the code: a slow peer, or one that
             # let the close timeout of its session pass.
             self._transport.abort()
-        elif not self._dead():
+        elif not self._is_gone():
             self._transport.write(frames.close(*self.close_words(disconnect)))
 
-    def _dead(self) -> bool:
+    def _is_gone(self) -> bool:
         return self._ws.closed or self._transport.is_closing()
 
     # The peer
@@ -211,7 +161,11 @@ class Socket:
             self._heard_at = self._hub.now()
 
     def _control(self, frame: bytes) -> None:
-        if not self._closing and not self._dead() and not self._protocol.writing_paused:
+        if (
+            not self._closing
+            and not self._is_gone()
+            and not self._protocol.writing_paused
+        ):
             self._transport.write(frame)
 
     def _watch(self, session: Session) -> None:
@@ -260,13 +214,3 @@ async def accept(
     )
     writer = await ws.prepare(request)
     return ws, Socket(request, ws, writer, hub, settings)
-
-
-def tune(sock: socket.socket | None, settings: Settings) -> None:
-    """Bound what the kernel holds for a peer that does not read, and for how long."""
-    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        timeout_ms = int(settings.tcp_user_timeout_s * 1000)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)

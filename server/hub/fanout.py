@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from ..errors import SERVER_ERROR
 from ..model import Joined, Left, Publication, Reset, Signal
 from ..queues.outbox import Entry, entry_of
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..model import Told
     from ..queues.flusher import Flusher
     from ..runtime.stats import Stats
-    from ..seams.wire import Codec
+    from ..seams.wire import Codec, Wire
     from .session import Session
     from .subscription import Subscription
 
@@ -43,6 +44,11 @@ class Spent:
         """Count frames that were put into outboxes."""
         self.deliveries += count
         self._stats.deliveries += count
+
+    def written(self, count: int, size_bytes: int) -> None:
+        """Count what went straight to wires."""
+        self._stats.writes += count
+        self._stats.written_bytes += size_bytes
 
     def encoded(self, count: int) -> None:
         """Count frames that were made."""
@@ -141,15 +147,52 @@ class Run:
         spent.runs += 1
         spent.publications += len(self._frames)
         for start in range(0, len(self._subscriptions), STEP):
-            given: list[Session] = []
-            some = self._subscriptions[start : start + STEP]
-            spent.delivered(self._give(some, given))
-            flusher.mark_all(given)
+            rest = self._write(self._subscriptions[start : start + STEP], spent)
+            if rest:
+                given: list[Session] = []
+                spent.delivered(self._give(rest, given))
+                flusher.mark_all(given)
             yield
         spent.encoded(sum(map(len, self._frames)))
 
+    def _write(
+        self, subscriptions: Sequence[Subscription], spent: Spent
+    ) -> list[Subscription]:
+        """Write it straight to whom that may be; return the others."""
+        before, epoch, last = self._before, self._epoch, self._last
+        others: list[Subscription] = []
+        codec: Codec | None = None
+        frame, count, writes, size, delivered = b"", 0, 0, 0, 0
+        for subscription in subscriptions:
+            wire = subscription.direct
+            if (
+                wire is None
+                or subscription.offset != before
+                or subscription.epoch != epoch
+            ):
+                others.append(subscription)
+                continue
+            if subscription.codec is not codec:
+                codec = subscription.codec
+                frame, count = self._chunk(codec)
+            if not count or _offer(wire, frame, subscription):
+                subscription.offset = last
+                delivered += count
+                writes += count > 0
+                size += len(frame)
+            else:
+                others.append(subscription)
+        spent.delivered(delivered)
+        spent.written(writes, size)
+        return others
+
+    def _chunk(self, codec: Codec) -> tuple[bytes, int]:
+        entry, count = self._entry_for(codec)
+        return (b"", 0) if entry is None else (entry.frame, count)
+
     def _give(self, subscriptions: Sequence[Subscription], given: list[Session]) -> int:
-        last, entries, is_next_for = self._last, self._entries, self._is_next_for
+        """Put it into outboxes; return how many frames were."""
+        last, is_next_for = self._last, self._is_next_for
         delivered = 0
         for subscription in subscriptions:
             if not is_next_for(subscription):
@@ -158,20 +201,34 @@ class Run:
                 continue
             subscription.offset = last
             session = subscription.session
-            try:
-                entry, count = entries[session.codec]
-            except KeyError:
-                entry, count = entries[session.codec] = self._entry(session.codec)
+            entry, count = self._entry_for(session.codec)
             if entry is not None and session.takes(entry):
                 given.append(session)
                 delivered += count
         return delivered
+
+    def _entry_for(self, codec: Codec) -> tuple[Entry | None, int]:
+        try:
+            return self._entries[codec]
+        except KeyError:
+            found = self._entries[codec] = self._entry(codec)
+            return found
 
     def _entry(self, codec: Codec) -> tuple[Entry | None, int]:
         found = [
             frame for each in self._frames if (frame := each.of(codec)) is not None
         ]
         return (entry_of(found, self._channel) if found else None), len(found)
+
+
+def _offer(wire: Wire, frame: bytes, subscription: Subscription) -> bool:
+    try:
+        return wire.offer(frame)
+    except Exception:
+        # One session's fault must not keep the others from their frames.
+        logger.exception("session %s: cannot be written to", subscription.session.id)
+        subscription.session.close(SERVER_ERROR)
+        return False
 
 
 def spread(

@@ -63,6 +63,7 @@ def leave(hub: Hub, session: Session, name: str) -> None:
         return
     session.outbox.drop_channel(name)
     session.intervals.pop(name, None)
+    session.settle()
     channel = hub.channels.get(name)
     if channel is not None:
         channel.remove(session)
@@ -75,6 +76,7 @@ def _register(session: Session, channel: Channel, command: Subscribe) -> Subscri
     session.subscriptions[name] = subscription
     session.intervals[name] = channel.kind.policy.flush_interval_s
     channel.add(session, subscription)
+    session.settle()
     return subscription
 
 

@@ -11,8 +11,8 @@ import asyncio
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import SLOW
-from ..model import Gap, HistoryPage, Standing, Subscribed
-from ..queues.outbox import Outbox
+from ..model import HistoryPage, Standing, Subscribed
+from ..queues.writer import Writer
 from .dispatch import dispatch
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from ..errors import Disconnect, ReplyError
     from ..model import Command, Event, Outbound, Principal
-    from ..queues.outbox import Entry
     from ..seams.log import Outcome
     from ..seams.wire import Codec, Wire
     from .hub import Hub
@@ -28,32 +27,21 @@ if TYPE_CHECKING:
 
     Kept: TypeAlias = asyncio.Future["Outcome | None"]
 
-GAP_INTERVAL_S = 1.0
-"""A session is told of what it missed at most this often."""
 
-
-class Session:
+class Session(Writer):
     """One connection. Made by a gateway, ended by `close` or `gone`."""
 
     __slots__ = (
-        "_caught_up",
         "_farewell",
         "_has_reply",
         "_hub",
         "_in_flight",
         "_knows_live",
-        "_next_gap",
         "_slot",
-        "closed",
-        "codec",
         "gateway",
         "heed",
-        "id",
-        "intervals",
-        "outbox",
         "subscriptions",
         "who",
-        "wire",
     )
 
     def __init__(
@@ -64,16 +52,18 @@ class Session:
         codec: Codec,
         wire: Wire,
     ) -> None:
+        super().__init__(
+            hub.new_id("c_"),
+            codec,
+            wire,
+            hub.flusher,
+            stats=hub.stats,
+            limit_bytes=hub.limits.outbox_bytes,
+        )
         self._hub = hub
-        self.id = hub.new_id("c_")
         self.who = who
         self.gateway = gateway
-        self.codec = codec
-        self.wire = wire
-        self.outbox = Outbox(hub.limits.outbox_bytes)
         self.subscriptions: dict[str, Subscription] = {}
-        self.intervals: dict[str, float] = {}
-        self.closed = False
         self.heed: Callable[[Standing], None] | None = None
         """What its gateway does when the hub's standing changed; None: it is told."""
         self._knows_live = True
@@ -81,8 +71,6 @@ class Session:
         self._farewell: Disconnect | None = None
         self._in_flight = 0
         self._slot: asyncio.Future[None] | None = None
-        self._caught_up: asyncio.Future[None] | None = None
-        self._next_gap = 0.0
 
     def speak(self, gateway: str, codec: Codec) -> None:
         """Change the wire's words, before anything was said."""
@@ -90,6 +78,24 @@ class Session:
         self._hub.stats.sessions[gateway] += 1
         self.gateway = gateway
         self.codec = codec
+
+    # As a writer
+
+    def only_reader(self) -> Subscription | None:
+        """See `Writer.only_reader`."""
+        if len(self.subscriptions) != 1:
+            return None
+        (subscription,) = self.subscriptions.values()
+        return subscription if subscription.held is None else None
+
+    def is_to_be_told(self) -> bool:
+        """See `Writer.is_to_be_told`."""
+        return self._farewell is not None
+
+    def drained(self) -> None:
+        """See `Writer.drained`."""
+        if self._farewell is not None:
+            self._say_farewell()
 
     # What it is told
 
@@ -109,89 +115,6 @@ class Session:
         if live is not self._knows_live and self._has_reply:
             self._knows_live = live
             (self.heed or self.tell)(Standing(live))
-
-    def push(self, frame: bytes, channel: str | None, *, exempt: bool = False) -> None:
-        """Queue a frame that must not be lost; too much of it ends the session."""
-        if self.closed:
-            return
-        if self.outbox.put(frame, channel, exempt=exempt):
-            self._hub.flusher.mark(self)
-        else:
-            self.close(SLOW)
-
-    def takes(self, entry: Entry) -> bool:
-        """Queue what others are given too, without a flush; return whether it did.
-
-        The short way of `push`: whoever calls it marks all its sessions together.
-        """
-        if self.closed:
-            return False
-        if self.outbox.put_entry(entry):
-            return True
-        self.close(SLOW)
-        return False
-
-    def push_signal(self, frame: bytes, channel: str, key: str | None) -> None:
-        """Queue a frame that may be merged or dropped."""
-        if self.closed:
-            return
-        if key is None:
-            queued = self.outbox.put_signal(frame, channel)
-        else:
-            queued = self.outbox.put_keyed(frame, channel, key)
-        if queued:
-            self._hub.flusher.mark(self)
-
-    def flush(self, now: float) -> float | None:
-        """Write what fits; called by the flusher, once in a turn of the loop.
-
-        Returns when there is more to write; None: nothing waits.
-        """
-        if self.closed and self._farewell is None:
-            return None
-        room = self.wire.room()
-        if room <= 0:
-            return self._due(now)
-        chunk = self.outbox.take_all(room)
-        if chunk is None:
-            self._flush_some(room, now)
-        else:
-            self._write(chunk)
-            if not self.closed:
-                return None
-        if self._farewell is not None and not self.outbox:
-            self._say_farewell()
-        return self._due(now)
-
-    def _write(self, chunk: bytes) -> None:
-        self.wire.write(chunk)
-        stats = self._hub.stats
-        stats.writes += 1
-        stats.written_bytes += len(chunk)
-
-    def _flush_some(self, room: int, now: float) -> None:
-        frames = self.outbox.take(room, now, self.intervals)
-        if self.outbox.has_gaps and now >= self._next_gap:
-            self._next_gap = now + GAP_INTERVAL_S
-            frames += filter(None, map(self.codec.encode, self._counted_gaps()))
-        if frames:
-            self._write(b"".join(frames))
-        if self._caught_up is not None and not self.outbox.catching_up:
-            _wake(self._caught_up)
-            self._caught_up = None
-
-    def _due(self, now: float) -> float | None:
-        due = self.outbox.next_due(now)
-        if not self.outbox.has_gaps:
-            return due
-        return self._next_gap if due is None else min(due, self._next_gap)
-
-    def _counted_gaps(self) -> list[Gap]:
-        gaps = self.outbox.take_gaps()
-        for gap in gaps:
-            self._hub.stats.merged += gap.merged
-            self._hub.stats.skipped += gap.skipped
-        return gaps
 
     # How it ends
 
@@ -233,9 +156,10 @@ class Session:
 
     def _leave(self) -> None:
         self.closed = True
+        self.go_round()
         self.heed = None
-        self._counted_gaps()
-        _wake(self._caught_up)
+        self.counted_gaps()
+        self.wake()
         _wake(self._slot)
         self._hub.ended(self)
 
@@ -273,13 +197,6 @@ class Session:
             if self._slot is None or self._slot.done():
                 self._slot = asyncio.get_running_loop().create_future()
             await self._slot
-
-    async def caught_up(self) -> None:
-        """Wait until no catch-up waits in the outbox: they go one at a time."""
-        while self.outbox.catching_up and not self.closed:
-            if self._caught_up is None or self._caught_up.done():
-                self._caught_up = asyncio.get_running_loop().create_future()
-            await self._caught_up
 
 
 def _wake(waiter: asyncio.Future[None] | None) -> None:

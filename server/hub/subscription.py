@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..model import Position, Told
+    from ..seams.wire import Wire
     from .session import Session
 
 HELD_BROADCASTS = 10_000
@@ -23,13 +24,17 @@ class Subscription:
     """A session's place in one channel.
 
     `epoch` and `offset` are the place of the newest publication that it was given.
-    While it joins, `held` gathers what is live; afterwards it is None.
+    While it joins, `held` gathers what is live; afterwards it is None. `direct` is the
+    session's wire while publications may go straight there, in the words of `codec`;
+    None: they go through the outbox (`Session.settle`).
     """
 
-    __slots__ = ("epoch", "held", "offset", "presence", "session")
+    __slots__ = ("codec", "direct", "epoch", "held", "offset", "presence", "session")
 
     def __init__(self, session: Session, *, presence: bool) -> None:
         self.session = session
+        self.codec = session.codec
+        self.direct: Wire | None = None
         self.presence = presence
         self.epoch = ""
         self.offset = -1
@@ -64,10 +69,12 @@ class Subscription:
         held, self.held = self.held or deque(), None
         for broadcast in tuple(_since(at, held)):
             give(Frames(broadcast), (self,))
+        self.session.settle()
 
     def end(self) -> None:
         """Take nothing more: a fan-out that is under way may still hold this one."""
         self.held = deque(maxlen=0)
+        self.direct = None
 
 
 def _since(at: Position, held: deque[Told]) -> Iterator[Told]:

@@ -33,6 +33,12 @@ class Wire(Protocol):
         and never after `close`.
         """
 
+    def offer(self, chunk: bytes) -> bool:
+        """Write whole frames at once, if nothing stands before them.
+
+        False: nothing was written, and what goes by the outbox may be, later.
+        """
+
     async def writable(self) -> None:
         """Wait until there is room again; raise OSError when the peer is gone."""
 

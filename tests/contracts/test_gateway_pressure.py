@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.errors import SLOW
-from server.hub import session
+from server.queues import writer
 from tests.contracts.gateways.all import fellow
 from tests.contracts.gateways.driver import ANSWER_S, Gone, Refused
 from tests.contracts.gateways.house import until
@@ -36,7 +36,7 @@ MERGED = (
 @pytest.fixture(autouse=True)
 def often_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gaps are told once a second: that is long for tests."""
-    monkeypatch.setattr(session, "GAP_INTERVAL_S", 0.05)
+    monkeypatch.setattr(writer, "GAP_INTERVAL_S", 0.05)
 
 
 def long_line(number: int) -> str:

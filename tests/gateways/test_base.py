@@ -11,8 +11,9 @@ import pytest
 from aiohttp import WSMsgType
 
 from server.errors import NO_PONG, SERVER_ERROR, SHUTDOWN, SLOW
-from server.gateways.base import HIGH_WATER_BYTES, Socket, tune
+from server.gateways.base import Socket
 from server.gateways.native.handler import NativeReceiver
+from server.gateways.raw import HIGH_WATER_BYTES, tune
 from server.hub.session import Session
 from server.settings import Settings
 from tests.gateways.conftest import OpenPlace, Place

@@ -22,6 +22,7 @@ from server.model import (
     Subscribed,
     Unsubscribe,
 )
+from server.queues.flusher import SLICE_S
 from server.seams.kind import Policy
 from tests.hub.stage import ANN, BOB, ROOM, TALLY, Guest, Stage, raise_curtain
 from tests.hub.wires import RecordingCodec
@@ -206,6 +207,7 @@ async def test_who_left_hears_nothing_more(stage: Stage) -> None:
     guest = stage.guest()
     await guest.join()
     await turns(2)
+    LoopTime(step_s=SLICE_S)
     await stage.say(1)
     await guest.session.dispatch(Unsubscribe(2, ROOM))
     await until(lambda: 1 in contents(crowd[-1]), 20_000)

@@ -93,6 +93,13 @@ class FakeWire:
             raise self.fault
         self.chunks.append(chunk)
 
+    def offer(self, chunk: bytes) -> bool:
+        """See `Wire.offer`."""
+        if self.room() < len(chunk):
+            return False
+        self.write(chunk)
+        return True
+
     async def writable(self) -> None:
         """See `Wire.writable`."""
         self.waiters += 1

@@ -53,6 +53,13 @@ class Pipe:
         """Keep it."""
         self.written.append(chunk)
 
+    def offer(self, chunk: bytes) -> bool:
+        """See `Wire.offer`."""
+        if not self.open:
+            return False
+        self.write(chunk)
+        return True
+
     async def writable(self) -> None:
         """Never, once it is shut."""
         await asyncio.Event().wait()

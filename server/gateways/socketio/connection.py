@@ -107,6 +107,10 @@ class Connection:
         """See `Wire.write`."""
         self.way.write(chunk)
 
+    def offer(self, chunk: bytes) -> bool:
+        """See `Wire.offer`."""
+        return self.way.offer(chunk)
+
     async def writable(self) -> None:
         """See `Wire.writable`; also returns when the way has changed."""
         await self.way.writable()

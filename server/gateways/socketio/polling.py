@@ -21,6 +21,7 @@ from ... import observability
 from . import engine
 from .bodies import read_whole, refusal
 from .engine import Fault, NotAPacket
+from .poll import Poll
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from ...hub.session import Session
     from ...settings import Settings
     from .engine import Packet
-
-POLL_BYTES: Final = 100 * 1024
-"""What one answer takes, but for a single frame that is larger."""
 
 LOOK_S: Final = 1.0
 """How often it is looked whether a waiting GET is still there.
@@ -65,38 +63,12 @@ class Polled(Protocol):
         """Let its id be nobody's."""
 
 
-class _Poll:
-    """A GET that waits for its answer, until it is `taken` to be written."""
-
-    __slots__ = ("frames", "ready", "request", "room_bytes", "taken")
-
-    def __init__(self, request: web.Request) -> None:
-        self.request = request
-        self.ready = asyncio.get_running_loop().create_future()
-        self.frames: list[bytes] = []
-        self.room_bytes = POLL_BYTES
-        self.taken = False
-
-    @property
-    def waits(self) -> bool:
-        """Whether something can be added to its answer, and be read by somebody."""
-        transport = self.request.transport
-        return not self.taken and transport is not None and not transport.is_closing()
-
-    def add(self, chunk: bytes) -> None:
-        """Add frames to the answer; it leaves at the end of the turn."""
-        self.frames.append(chunk)
-        self.room_bytes -= len(chunk)
-        if not self.ready.done():
-            self.ready.set_result(None)
-
-
 class Polling:
     """The way of a session that polls."""
 
     def __init__(self, connection: Polled) -> None:
         self._connection = connection
-        self._poll: _Poll | None = None
+        self._poll: Poll | None = None
         self._posting: web.Request | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._last: deque[bytes] = deque()
@@ -123,6 +95,10 @@ class Polling:
         poll = self._waiting()
         if poll is not None:
             poll.add(chunk)
+
+    def offer(self, chunk: bytes) -> bool:
+        """See `Wire.offer`: an answer takes what gathers, by the outbox."""
+        return False
 
     async def writable(self) -> None:
         """Wait for the next GET, or for another way. See `Wire.writable`."""
@@ -156,7 +132,7 @@ class Polling:
         if self._poll is not None:
             self._connection.fail()
             return refusal(Fault.BAD_REQUEST)
-        poll = self._poll = _Poll(request)
+        poll = self._poll = Poll(request)
         self._wake()
         self._connection.session.flush(self._connection.hub.now())
         self._say_ping()
@@ -267,7 +243,7 @@ class Polling:
 
     # What waits
 
-    def _waiting(self) -> _Poll | None:
+    def _waiting(self) -> Poll | None:
         return self._poll if self._poll is not None and self._poll.waits else None
 
     def _wake(self) -> None:

@@ -49,6 +49,10 @@ class _Nowhere:
     def write(self, chunk: bytes) -> None:
         """See `Wire.write`."""
 
+    def offer(self, chunk: bytes) -> bool:
+        """See `Wire.offer`."""
+        return False
+
     async def writable(self) -> None:
         """See `Wire.writable`."""
         raise ConnectionResetError

@@ -19,7 +19,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ...errors import SHUTDOWN
-from ..base import HIGH_WATER_BYTES, tune
+from ..raw import RawWire
 from .codec import BEAT, closing_lines, retry_line
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ UNWANTED_RETRY_MS: Final = (30_000, 60_000)
 """An EventSource comes back even where it was told not to."""
 
 
-class Stream:
+class Stream(RawWire):
     """One event stream; the `Wire` of its session."""
 
     def __init__(
@@ -59,42 +59,18 @@ class Stream:
         codec: SseCodec,
         draw: Draw,
     ) -> None:
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError
-        self._protocol = request.protocol
-        self._transport = transport
-        self._writer = writer
+        super().__init__(request, writer, settings)
         self._codec = codec
         self._draw = draw
         self._hub = hub
-        self._settings = settings
-        self._closing = False
         self._wrote_at = hub.now()
         self._ended = asyncio.Event()
-        transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=0)
-        tune(transport.get_extra_info("socket"), settings)
 
     # The wire
 
-    def room(self) -> int:
-        """See `Wire.room`."""
-        if self._closing or self._protocol.writing_paused or self._is_gone():
-            return 0
-        # For a full buffer that is not paused nobody could wait.
-        return max(1, HIGH_WATER_BYTES - self._transport.get_write_buffer_size())
-
-    def write(self, chunk: bytes) -> None:
-        """See `Wire.write`."""
-        if not self._is_gone():
-            self._wrote_at = self._hub.now()
-            self._transport.write(chunk)
-
-    async def writable(self) -> None:
-        """See `Wire.writable`."""
-        if self._is_gone():
-            raise ConnectionResetError
-        await self._writer.drain()
+    def _send(self, fd: int, chunk: bytes) -> None:
+        self._wrote_at = self._hub.now()
+        super()._send(fd, chunk)
 
     def close(self, disconnect: Disconnect) -> None:
         """See `Wire.close`."""
@@ -114,9 +90,6 @@ class Stream:
         if pause_ms is not None:
             lines = retry_line(self._draw(*pause_ms)) + lines
         self.write(self._codec.frame(lines))
-
-    def _is_gone(self) -> bool:
-        return self._transport.is_closing()
 
     # Its life
 

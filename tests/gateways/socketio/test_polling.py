@@ -11,7 +11,8 @@ import pytest
 from server.errors import FORCED, INVALID, NO_PONG, SERVER_ERROR, SHUTDOWN, SLOW
 from server.gateways import frames
 from server.gateways.socketio.engine import MAX_PACKETS
-from server.gateways.socketio.polling import LOOK_S, POLL_BYTES
+from server.gateways.socketio.poll import POLL_BYTES
+from server.gateways.socketio.polling import LOOK_S
 from server.settings import Settings
 from tests.gateways.peers import BINARY
 from tests.gateways.socketio.conftest import SETTINGS, OpenHouse

@@ -45,6 +45,13 @@ class StallingWire:
         """See `Wire.write`."""
         self.written += [str(each) for each in packets_of(chunk)]
 
+    def offer(self, chunk: bytes) -> bool:
+        """See `Wire.offer`."""
+        if not self._free.is_set():
+            return False
+        self.write(chunk)
+        return True
+
     async def writable(self) -> None:
         """See `Wire.writable`."""
         await self._free.wait()

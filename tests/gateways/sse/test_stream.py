@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.errors import FORCED, SHUTDOWN, SLOW
-from server.gateways.base import HIGH_WATER_BYTES
+from server.gateways.raw import HIGH_WATER_BYTES
 from server.gateways.sse.stream import Stream
 from server.settings import Settings
 from tests.looptime import LoopTime, turns, until

@@ -122,6 +122,13 @@ class Paper:
             number = int.from_bytes(chunk[at : at + 8], "big")
             self.got.append(self.codec.values[number])
 
+    def offer(self, chunk: bytes) -> bool:
+        """Take it at once, unless jammed."""
+        if self.jammed:
+            return False
+        self.write(chunk)
+        return True
+
     async def writable(self) -> None:
         """Wait until it is no more jammed."""
         await self.freed.wait()
