@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup vendor test test-all check format soak bench wheel lock clean services
+.PHONY: help run setup vendor test test-all matrix check format soak bench bench-nodes wheel lock clean services
 
 PYTHON ?= python3
 UV ?= uv
@@ -22,7 +22,9 @@ help:
 	@echo 'make test-all  make test, and the long ones: faults, kill loops, stock clients, the wheel'
 	@echo 'make check     lint, types and import contracts only'
 	@echo 'make format    rewrite the Python code in its one format'
-	@echo 'make soak      hours of load, for people; make bench measures (ARGS="...")'
+	@echo 'make soak      hours of load, for people'
+	@echo 'make bench     Hubbub beside other servers, in one table (ARGS="--quick": a minute);'
+	@echo '               make bench-nodes: what Redis and PostgreSQL cost'
 	@echo 'make wheel     build the wheel into dist/'
 	@echo 'make lock      write requirements/*.lock anew (needs uv; UPGRADE=1 for newer ones)'
 	@echo 'make clean     remove all that make has made, but not hubbub-data/'
@@ -71,9 +73,12 @@ run: setup
 soak: .venv/.test $(VENDOR)
 	$(PY) -m pytest -m soak --timeout=0 $(ARGS)
 
-# The second one needs Redis and PostgreSQL on the machine.
+# Makes its rivals below .cache/bench/; what cannot be had there is left out and named.
 bench: .venv/.test $(VENDOR)
 	@$(PY) -m bench $(ARGS)
+
+# Needs Redis and PostgreSQL on the machine.
+bench-nodes: .venv/.test $(VENDOR)
 	@$(PY) -m bench.nodes $(ARGS)
 
 # ------------------------------------------------------------------ gates and tests
@@ -100,6 +105,9 @@ test test-all: check $(VENDOR)
 	@$(if $(NODES),$(PY) -m pytest -m nodes $(ARGS))
 	@$(if $(TRACED),$(PY) -m coverage report)
 	@if [ -e $(SKIPPED) ]; then sort -u $(SKIPPED); else echo 'Skipped tests: none.'; fi
+
+matrix: .venv/.test # writes what the gateways have shown into docs/reference/gateways.md
+	$(PY) -m pytest tests/contracts/test_gateway*.py --gateway-matrix $(ARGS)
 
 test-all: services
 services:

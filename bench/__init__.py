@@ -1,1 +1,1 @@
-"""Measurements, to be repeated by anybody: `make bench`."""
+"""Measurements, to be repeated by anybody: `make bench` and `make bench-nodes`."""

@@ -1,189 +1,154 @@
-"""`python -m bench`: fan-out of one publication to many, beside bare aiohttp.
+"""`python -m bench`: Hubbub beside other realtime servers, in one table.
 
-One core for the server, another for the load generator; only loopback. Of each case
-the median of the runs is printed; the runs of the peers take turns, so that a busy
-machine troubles all of them alike.
+One core for the server, another for the load generator; only loopback. Every server is
+started anew for each round, and the servers take turns in it, so that a busy machine
+troubles all of them alike. What a row needs and this machine has not is left out, and
+the table says so.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import itertools
 import os
 import platform
+import shutil
+import subprocess
 import sys
-import time
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 from importlib.metadata import version
-from statistics import median
 
-from .load import Crowd, masked
-from .peers import PEERS, Running
+from . import aims, table, workshop
+from .field import FIELD, Contender, chosen
 
-PAYLOAD = "x" * 98  # with its quotes 100 bytes of JSON
-SUBSCRIBERS = (200, 1_000)
-WINDOWS = (1, 16)
-WARM_UP_S = 0.2
-WINDOW_WITHIN_S = 30.0
-ROUNDS_WITHIN_S = 75.0
-COLUMNS = (
-    "subscribers",
-    "W",
-    "server",
-    "deliveries per s of its CPU",
-    "from to",
-    "Hubbub / it",
-    "deliveries/s",
-    "its CPU",
-    "generator's CPU",
+# These three are where `bench.nodes` looks for them.
+from .load import WARM_UP_S, WINDOW_WITHIN_S, Case, frame_for
+from .visits import (
+    BURST,
+    SLOW_PAYLOAD_BYTES,
+    SUBSCRIBERS,
+    Measuring,
+    Scenario,
+    Visit,
 )
+from .wires import PAYLOAD_BYTES
+from .workshop import Missing, Runtime
 
+__all__ = ["WARM_UP_S", "WINDOW_WITHIN_S", "Case", "frame_for", "main"]
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """`window` publications at once to `subscribers`, then the next so many."""
-
-    subscribers: int
-    window: int
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What one run came to: frames that arrived, and what it took."""
-
-    deliveries: int
-    wall_s: float
-    server_s: float
-    generator_s: float
-
-    @property
-    def per_cpu_s(self) -> float:
-        """Deliveries for each second of the server's CPU."""
-        return self.deliveries / self.server_s
-
-
-def frame_for(peer: str) -> bytes:
-    """Return what a publisher sends; a bare server passes on what it gets."""
-    payload = f'"{PAYLOAD}"'
-    if peer == "hubbub":
-        payload = f'{{"type":"publish","data":{payload}}}'
-    return masked(payload.encode())
-
-
-async def push(crowd: Crowd, frame: bytes, case: Case, until: float) -> int:
-    """Publish window after window until then; return how many frames arrived."""
-    deliveries = 0
-    while time.monotonic() < until:
-        arrived = crowd.expect(case.subscribers * case.window)
-        crowd.say(frame, case.window)
-        async with asyncio.timeout(WINDOW_WITHIN_S):
-            await arrived
-        deliveries += case.subscribers * case.window
-    return deliveries
-
-
-async def measure(
-    server: Running, cases: Sequence[Case], channel: str, seconds: float
-) -> list[Run]:
-    """Let one server serve cases with one crowd, each for so long after a warm-up."""
-    crowd = Crowd(server.port, f"/ws/open/{channel}")
-    frame = frame_for(server.name)
-    found = []
-    try:
-        for case in cases:
-            await crowd.connect(case.subscribers)
-            await push(crowd, frame, case, time.monotonic() + WARM_UP_S)
-            began_s, server_s = time.monotonic(), server.cpu_s()
-            generator_s = time.process_time()
-            deliveries = await push(crowd, frame, case, began_s + seconds)
-            wall_s = time.monotonic() - began_s
-            server_s = server.cpu_s() - server_s
-            generator_s = time.process_time() - generator_s
-            found.append(Run(deliveries, wall_s, server_s, generator_s))
-    finally:
-        crowd.close()
-    return found
+RUNS, SECONDS = 3, 1.0
+QUICK_SECONDS = 0.4
+QUICK = (Scenario.JOINING, Scenario.FAN_OUT)
 
 
 def measure_all(
-    core: int, runs: int, seconds: float
-) -> dict[tuple[Case, str], list[Run]]:
-    """Measure every peer in every case, so many times, in turns.
-
-    On a slow machine fewer times: no round begins that would not end in time.
-    """
-    found: dict[tuple[Case, str], list[Run]] = {}
-    with ExitStack() as stack:
-        servers = [stack.enter_context(Running(peer, core)) for peer in PEERS]
-        began_s, longest_s = time.monotonic(), 0.0
-        for number in range(runs):
-            round_s = time.monotonic()
-            if round_s + longest_s > began_s + ROUNDS_WITHIN_S:
-                break
-            for subscribers, server in itertools.product(SUBSCRIBERS, servers):
-                cases = [Case(subscribers, window) for window in WINDOWS]
-                channel = f"bench-{number}-{subscribers}"
-                server.wake()
-                made = asyncio.run(measure(server, cases, channel, seconds))
-                server.sleep()
-                for case, run in zip(cases, made, strict=True):
-                    found.setdefault((case, server.name), []).append(run)
-            longest_s = max(longest_s, time.monotonic() - round_s)
-            print(".", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+    measuring: Measuring,
+    contenders: Sequence[Contender],
+    scenarios: tuple[Scenario, ...],
+    runs: int,
+) -> dict[str, list[Visit]]:
+    """Measure every server in every scenario, so many times, in turns."""
+    found: dict[str, list[Visit]] = {each.word: [] for each in contenders}
+    commands, missing = commands_of(contenders)
+    for number in range(runs):
+        for each in contenders:
+            runtime = each.runtime
+            if runtime in missing:
+                visit = Visit(faults=dict.fromkeys(scenarios, missing[runtime]))
+            else:
+                say(f"{number + 1}/{runs} {each.word}")
+                visit = measuring.visit(each, commands[runtime], scenarios)
+            found[each.word].append(visit)
+    say("")
     return found
 
 
-def table(found: dict[tuple[Case, str], list[Run]]) -> str:
-    """Return the table, as Markdown."""
-    lines = [
-        f"| {' | '.join(COLUMNS)} |",
-        "|--:|--:|:--|--:|--:|--:|--:|--:|--:|",
+def commands_of(
+    contenders: Sequence[Contender],
+) -> tuple[dict[Runtime, tuple[str, ...]], dict[Runtime, str]]:
+    """Make what the servers need; return what there is, and why the rest is not."""
+    commands, missing = {}, {}
+    for runtime in {each.runtime for each in contenders}:
+        try:
+            commands[runtime] = workshop.command(runtime)
+        except Missing as reason:
+            missing[runtime] = str(reason)
+    return commands, missing
+
+
+def say(text: str) -> None:
+    """Show how far it is, in one line of the terminal."""
+    end = "\r" if sys.stderr.isatty() else "\n"
+    print(f"{text:40}" if text else text, end=end, file=sys.stderr, flush=True)
+
+
+def heading(runs: int, seconds: float, cores: Sequence[int]) -> str:
+    """Return what the figures are of: machine, versions, and how they were taken."""
+    machine = f"{platform.system()} {platform.release()} {platform.machine()}"
+    shared = "; only one core, which all share" if len(cores) == 1 else ""
+    rest = workshop.versions() | {"aiohttp": version("aiohttp")}
+    versions = [
+        f"Python {platform.python_version()}",
+        *_node(),
+        *(f"{name} {number}" for name, number in sorted(rest.items())),
     ]
-    for (case, name), runs in sorted(found.items(), key=lambda item: _order(*item[0])):
-        rates = sorted(run.per_cpu_s for run in runs)
-        own = median(run.per_cpu_s for run in found[case, "hubbub"])
-        wall = median(run.deliveries / run.wall_s for run in runs)
-        server = median(run.server_s / run.wall_s for run in runs)
-        generator = median(run.generator_s / run.wall_s for run in runs)
-        lines.append(
-            f"| {case.subscribers:,} | {case.window} | {name} | {median(rates):,.0f} |"
-            f" {rates[0]:,.0f} to {rates[-1]:,.0f} | {own / median(rates):.2f} |"
-            f" {wall:,.0f} | {server:.0%} | {generator:.0%} |"
-        )
-    return "\n".join(lines)
+    how = (
+        f"{SUBSCRIBERS:,} subscribers; payload {PAYLOAD_BYTES} bytes, with one who does"
+        f" not read {SLOW_PAYLOAD_BYTES:,}; W publications at once, in rooms and beside"
+        f" that one {BURST}; medians of {runs} runs of {seconds:g} s"
+    )
+    load = f"load average when it ended {os.getloadavg()[0]:.1f}"
+    return f"{machine}{shared}; {', '.join(versions)}.\n{how}; {load}."
 
 
-def _order(case: Case, name: str) -> tuple[int, int, int]:
-    names = [peer.name for peer in PEERS]
-    return case.subscribers, case.window, names.index(name)
+def _node() -> list[str]:
+    node = shutil.which("node")
+    if node is None:
+        return []
+    done = subprocess.run(
+        (node, "--version"), capture_output=True, text=True, check=True
+    )
+    return [f"Node {done.stdout.strip().removeprefix('v')}"]
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--runs", type=int, help=f"rounds [{RUNS}]")
+    parser.add_argument("--seconds", type=float, help=f"length of a run [{SECONDS}]")
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round of joining and fan-out"
+    )
+    words = ", ".join(each.word for each in FIELD)
+    parser.add_argument("--servers", default="", help=f"some of {words} [all]")
+    scenarios = ", ".join(each.value for each in Scenario)
+    parser.add_argument("--scenarios", default="", help=f"some of {scenarios} [all]")
+    given = parser.parse_args()
+    try:
+        given.servers = chosen(given.servers)
+        wanted = tuple(Scenario(each) for each in given.scenarios.split(",") if each)
+    except ValueError as error:
+        parser.error(str(error))
+    every = QUICK if given.quick else tuple(Scenario)
+    given.scenarios = wanted or every
+    given.runs = given.runs or (1 if given.quick else RUNS)
+    given.seconds = given.seconds or (QUICK_SECONDS if given.quick else SECONDS)
+    return given
 
 
 def main() -> None:
-    """Measure, and print one table."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--runs", type=int, default=3, help="runs of each case [3]")
-    parser.add_argument(
-        "--seconds", type=float, default=1.0, help="length of a run [1.0]"
-    )
-    given = parser.parse_args()
+    """Measure, and print the table and the ratios."""
+    given = arguments()
     cores = sorted(os.sched_getaffinity(0))
-    core = cores[0]
+    try:
+        generator = workshop.generator()
+    except Missing as reason:
+        sys.exit(f"The load generator cannot be built: {reason}.")
     os.sched_setaffinity(0, {cores[-1]})
-    found = measure_all(core, given.runs, given.seconds)
-    print(
-        f"Python {platform.python_version()}, aiohttp {version('aiohttp')},"
-        f" {platform.system()} {platform.machine()}; payload 100 bytes; W publications"
-        f" at once; median of {len(next(iter(found.values())))} runs of"
-        f" {given.seconds:g} s."
-    )
-    if len(cores) == 1:
-        print("Only one core: server and load generator share it.")
-    print(f"Load average when it ended: {os.getloadavg()[0]:.1f}.\n")
-    print(table(found))
+    measuring = Measuring(generator, cores[0], cores[-1], given.seconds)
+    found = measure_all(measuring, given.servers, given.scenarios, given.runs)
+    print(heading(given.runs, given.seconds, cores), end="\n\n")
+    print(table.servers(given.servers, found), end="\n\n")
+    print(aims.table(found))
 
 
 if __name__ == "__main__":

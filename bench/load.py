@@ -1,8 +1,9 @@
-"""The load generator: many subscribers that only count frames, and one publisher.
+"""The load generator of `bench.nodes`: many that only count frames, and one publisher.
 
 Plain asyncio protocols on raw sockets: a WebSocket library here would cost more than
 the server that is measured. Frames of a server are not masked and, here, shorter than
-64 KiB; they are counted by their heads, not decoded.
+64 KiB; they are counted by their heads, not decoded. (For one server at its fastest it
+is too slow: `python -m bench` has one in C.)
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,8 +19,27 @@ if TYPE_CHECKING:
 
 CONNECT_AT_ONCE = 50
 CONNECTED_WITHIN_S = 20.0
+WARM_UP_S = 0.2
+WINDOW_WITHIN_S = 30.0
+PAYLOAD = "x" * 98  # with its quotes 100 bytes of JSON
 _MASK = b"\x01\x02\x03\x04"
 _SHORT, _MEDIUM_AT = 126, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`window` publications at once to `subscribers`, then the next so many."""
+
+    subscribers: int
+    window: int
+
+
+def frame_for(peer: str) -> bytes:
+    """Return what a publisher sends; a bare server passes on what it gets."""
+    payload = f'"{PAYLOAD}"'
+    if peer == "hubbub":
+        payload = f'{{"type":"publish","data":{payload}}}'
+    return masked(payload.encode())
 
 
 class Subscriber(asyncio.Protocol):

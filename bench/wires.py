@@ -1,0 +1,77 @@
+"""How the crowd joins a room of a server, and how it publishes there.
+
+In all texts `%s` stands for the name of a room, and in a publication `~` for what is
+said: its stamp and its padding. A room of a gateway of Hubbub is an `open` channel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+PAYLOAD_BYTES: Final = 100
+"""What is said, with the quotes that JSON puts around it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One protocol as the load generator speaks it (`bench/crowd/main.c`).
+
+    `steps`: what the server is waited for to say, and what is said then. `answer`: a
+    frame that is answered at any time, and its answer. `is_stream`: an HTTP response
+    that does not end. `speaker`: the WebSocket that speaks in the place of subscribers
+    who cannot.
+    """
+
+    path: str
+    steps: tuple[tuple[str, str], ...]
+    publication: str
+    answer: tuple[str, str] = ("", "")
+    is_stream: bool = False
+    speaker: str = ""
+
+    def orders(self, port: int, payload_bytes: int = PAYLOAD_BYTES) -> list[str]:
+        """Return the lines that tell the load generator all this."""
+        return [
+            f"port {port}",
+            f"path {self.path}",
+            f"stream {self.is_stream:d}",
+            *(f"step {expected}\t{said}" for expected, said in self.steps),
+            "answer {}\t{}".format(*self.answer),
+            f"publish {self.publication}",
+            f"speaker {self.speaker}",
+            # Without the two quotes and the mark.
+            f"pad {payload_bytes - 3}",
+        ]
+
+
+BARE: Final = Wire("/ws/open/%s", (('{"type":"reply"', ""),), '"~"')
+"""A path is a room; what is said there goes to all as it is."""
+
+NATIVE: Final = Wire(BARE.path, BARE.steps, '{"type":"publish","data":"~"}')
+"""Hubbub's own: docs/reference/native-wire.md."""
+
+SSE: Final = Wire(
+    "/sse/open:%s",
+    (("event: subscribed", ""),),
+    '{"type":"publish","channel":"open:%s","data":"~"}',
+    is_stream=True,
+    speaker="/ws",
+)
+"""Hubbub's streams; who speaks has a WebSocket."""
+
+_ENGINE_PATH = "/socket.io/?EIO=4&transport=websocket"
+_ENGINE_STEPS = (("0{", "40"), ("40", '420["join","%s"]'), ("430", ""))
+
+SOCKETIO: Final = Wire(
+    _ENGINE_PATH, _ENGINE_STEPS, '42["message","%s","~"]', answer=("2", "3")
+)
+"""Socket.IO 5 over WebSocket alone: join a room, say something there."""
+
+HUBBUB_SOCKETIO: Final = Wire(
+    _ENGINE_PATH,
+    _ENGINE_STEPS,
+    '42["message",{"channel":"%s","data":"~"}]',
+    answer=("2", "3"),
+)
+"""The same in the words of Hubbub's gateway."""
