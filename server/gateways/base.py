@@ -14,7 +14,6 @@ Rules (aiohttp 3.14, tried out):
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from typing import TYPE_CHECKING, Protocol
 
@@ -39,7 +38,7 @@ logger = logging.getLogger("hubbub.gateway")
 
 CONTROL_PAYLOAD_BYTES = 125
 READ_FRAMES = 16
-"""So many frames of one peer are taken before the others get a turn."""
+"""So many frames of one peer are taken in a turn of the loop."""
 
 _DATA = (WSMsgType.TEXT, WSMsgType.BINARY)
 
@@ -82,6 +81,8 @@ class Socket(RawWire):
         self._heard_at = hub.now()
         self._pinged_at: float | None = None
         self._busy = False
+        self._taken = 0
+        self._loop = asyncio.get_running_loop()
 
     # The wire
 
@@ -132,12 +133,10 @@ class Socket(RawWire):
     async def _read(self, receiver: Receiver) -> None:
         """Take what comes; what comes while the session is closing is passed over."""
         session = receiver.session
-        for count in itertools.count(1):
+        while True:
             message = await self._ws.receive()
             self._heard_at = self._hub.now()
-            if count % READ_FRAMES == 0:
-                # What is in the buffer is had without waiting: others must get a turn.
-                await asyncio.sleep(0)
+            await self._take_turns()
             if message.type is WSMsgType.PING:
                 self._control(frames.pong(message.data[:CONTROL_PAYLOAD_BYTES]))
             elif message.type not in (*_DATA, WSMsgType.PONG):
@@ -148,6 +147,20 @@ class Socket(RawWire):
                 await self._care(session, receiver.on_text(message.data))
             elif message.type is WSMsgType.BINARY:
                 await self._care(session, receiver.on_binary(message.data))
+
+    async def _take_turns(self) -> None:
+        """Wait for the others' turn, if it has taken many frames in this one.
+
+        What is in the buffer is had without waiting.
+        """
+        if self._taken == 0:
+            self._loop.call_soon(self._begin_turn)
+        self._taken += 1
+        if self._taken > READ_FRAMES:
+            await asyncio.sleep(0)
+
+    def _begin_turn(self) -> None:
+        self._taken = 0
 
     async def _care(self, session: Session, work: Awaitable[None]) -> None:
         self._busy = True

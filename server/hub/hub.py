@@ -91,7 +91,8 @@ class Hub(Asking):
 
         Raises `SettingsError` where the backplane cannot be reached.
         """
-        self.wheel = Wheel(asyncio.get_running_loop(), WHEEL_SLOT_S)
+        self._loop = asyncio.get_running_loop()
+        self.wheel = Wheel(self._loop, WHEEL_SLOT_S)
         self.flusher = Flusher(self.tasks, self.wheel)
         self.pumps = Pumps()
         await self.tasks.start()
@@ -126,7 +127,7 @@ class Hub(Asking):
 
     def now(self) -> float:
         """Return the loop's monotonic seconds."""
-        return asyncio.get_running_loop().time()
+        return self._loop.time()
 
     async def pause(self, seconds: float) -> None:
         """Wait; in one place, so that tests can take its place."""
