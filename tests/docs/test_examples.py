@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 Check: TypeAlias = "Callable[[AiohttpClient], Awaitable[None]]"
 
 CHECKS: dict[str, Check] = {}
-ELSEWHERE = {
+SOCKETIO = {name for name in examples() if name.startswith("coming-")}
+ELSEWHERE = SOCKETIO | {  # those in tests/docs/test_coming_from_socketio.py
     "lesson-page",  # in tests/docs/test_lesson_page.py
     "own-feed",  # in tests/kinds/ticker/test_own_feed.py
 }
