@@ -7,6 +7,7 @@ what it wants. The command `serve` reads both, see `flags`.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
@@ -153,7 +154,7 @@ class Settings(BaseModel):
         default=60, description="How long a channel without anybody stays in memory."
     )
 
-    @property
+    @cached_property
     def host_names(self) -> frozenset[str]:
         """The names by which this server may be called; `*` among them: any."""
         names = LOOPBACK | set(self.allow_host)

@@ -19,7 +19,7 @@ interval.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..model import Gap
 
@@ -46,6 +46,10 @@ def entry_of(frames: Sequence[bytes], channel: str | None) -> Entry:
     return Entry(chunk, channel, len(chunk) + FRAME_OVERHEAD_BYTES * len(frames))
 
 
+_EMPTY: Final[deque[Entry]] = deque(maxlen=0)
+"""The line of all who keep up: one of its own would be most of an idle outbox."""
+
+
 class Outbox:
     """One session's waiting frames. Not for use from several threads."""
 
@@ -63,7 +67,7 @@ class Outbox:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._line: deque[Entry] = deque()
+        self._line: deque[Entry] = _EMPTY
         self._keyed: dict[str, dict[str, bytes]] = {}
         self._due: dict[str, float] = {}
         self._skipped: dict[str, int] = {}
@@ -85,7 +89,7 @@ class Outbox:
         if not exempt:
             return self.put_entry(Entry(frame, channel, _cost(frame)))
         self._exempt_count += 1
-        self._line.append(Entry(frame, channel, 0, exempt=True))
+        self._append(Entry(frame, channel, 0, exempt=True))
         return True
 
     def put_entry(self, entry: Entry) -> bool:
@@ -96,7 +100,7 @@ class Outbox:
                 return False
             waiting_bytes = self.waiting_bytes + entry.cost_bytes
         self.waiting_bytes = waiting_bytes
-        self._line.append(entry)
+        self._append(entry)
         return True
 
     def put_signal(self, frame: bytes, channel: str) -> bool:
@@ -106,7 +110,7 @@ class Outbox:
             return False
         self.waiting_bytes += _cost(frame)
         self._droppable_count += 1
-        self._line.append(Entry(frame, channel, _cost(frame), droppable=True))
+        self._append(Entry(frame, channel, _cost(frame), droppable=True))
         return True
 
     def put_keyed(self, frame: bytes, channel: str, key: str) -> bool:
@@ -139,11 +143,10 @@ class Outbox:
         ):
             return None
         self.waiting_bytes = self._droppable_count = 0
+        self._line = _EMPTY
         if len(line) == 1:
-            return line.pop().frame
-        chunk = b"".join([entry.frame for entry in line])
-        line.clear()
-        return chunk
+            return line[0].frame
+        return b"".join([entry.frame for entry in line])
 
     def take(
         self, room_bytes: int, now: float, intervals: dict[str, float]
@@ -160,8 +163,10 @@ class Outbox:
             self._release(entry)
             taken.append(entry.frame)
             room_bytes -= len(entry.frame)
-        if self._keyed and room_bytes > 0 and not self._line:
-            self._take_keyed(taken, room_bytes, now, intervals)
+        if not self._line:
+            self._line = _EMPTY
+            if self._keyed and room_bytes > 0:
+                self._take_keyed(taken, room_bytes, now, intervals)
         return taken
 
     def next_due(self, now: float) -> float | None:
@@ -211,11 +216,16 @@ class Outbox:
 
     def clear(self) -> None:
         """Drop everything: the session ends."""
-        self._line.clear()
+        self._line = _EMPTY
         self._keyed.clear()
         self._droppable_count = 0
         self._exempt_count = 0
         self.waiting_bytes = 0
+
+    def _append(self, entry: Entry) -> None:
+        if self._line is _EMPTY:
+            self._line = deque()
+        self._line.append(entry)
 
     def _fits(self, cost: int) -> bool:
         return self.waiting_bytes + cost <= self._limit_bytes

@@ -6,7 +6,7 @@ Rules:
    the one is written by the other.
 2. What its client sends is handed over one packet at a time, in order, by whichever way
    it came. A peer that waits makes the next read, or the POST's answer, wait.
-3. Its id is a bearer secret of 158 random bits, and the only thing that says whose a
+3. Its id is a bearer secret of 160 random bits, and the only thing that says whose a
    request is: clients that keep no cookies are somebody new with each request.
 4. A packet that is none, or out of its place, ends it (`fail`).
 """

@@ -108,7 +108,7 @@ async def test_mixed_transports_are_refused(house: EchoHouse) -> None:
 
 
 async def test_an_id_cannot_be_guessed(house: EchoHouse) -> None:
-    """Two random ids of the hub, 79 bits each; a part of one is nobody's."""
+    """Two random ids of the hub, 80 bits each; a part of one is nobody's."""
     sid = await house.handshake()
     assert len(sid) == 32
     for guess in (sid[:-1], sid[:16], sid.upper() + "x", sid + sid):
