@@ -16,6 +16,7 @@ from .field import (
     HUBBUB,
     HUBBUB_SOCKETIO,
     JOINED,
+    JOINED_LONG,
     PYTHON_SOCKETIO,
     SOCKETIFY,
     SOCKETIO,
@@ -107,9 +108,11 @@ def _share(whose: str, case: Case, beside: str, reach: float | None = None) -> A
 
 AIMS: Final = (
     _share(HUBBUB, Case.ONE, JOINED, 0.9),
+    _share(HUBBUB, Case.ONE, JOINED_LONG),
     _share(HUBBUB, Case.ONE, WS, 1.2),
     _share(HUBBUB, Case.ONE, C),
     _share(HUBBUB, Case.SIXTEEN, JOINED, 0.8),
+    _share(HUBBUB, Case.SIXTEEN, JOINED_LONG),
     _share(HUBBUB, Case.SIXTEEN, WS, 8),
     _share(HUBBUB, Case.SIXTEEN, PYTHON_SOCKETIO, 40),
     _share(HUBBUB, Case.SIXTEEN, C),

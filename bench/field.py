@@ -14,6 +14,7 @@ HUBBUB: Final = "hubbub"
 HUBBUB_SOCKETIO: Final = "hubbub-socketio"
 C: Final = "c"
 JOINED: Final = "joined"
+JOINED_LONG: Final = "joined-long"
 SOCKETIFY: Final = "socketify"
 WS: Final = "ws"
 SOCKETIO: Final = "socketio"
@@ -57,6 +58,12 @@ FIELD: Final = (
     Contender("hubbub-sse", "**Hubbub**, SSE", _SERVE, wire=wires.SSE),
     Contender(C, "plain epoll server in C", (), Runtime.C),
     Contender(JOINED, "aiohttp, joined", ("-m", "bench.rivals.bare", "joined")),
+    Contender(
+        JOINED_LONG,
+        "aiohttp, joined, frames as long as Hubbub's",
+        ("-m", "bench.rivals.bare", "joined"),
+        wire=wires.LONG,
+    ),
     Contender("once", "aiohttp, framed once", ("-m", "bench.rivals.bare", "once")),
     Contender("each", "aiohttp, `await send_str`", ("-m", "bench.rivals.bare", "each")),
     Contender(SOCKETIFY, "uWebSockets (socketify)", (_rival("uws.py"),), Runtime.PYPI),

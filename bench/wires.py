@@ -48,6 +48,9 @@ class Wire:
 BARE: Final = Wire("/ws/open/%s", (('{"type":"reply"', ""),), '"~"')
 """A path is a room; what is said there goes to all as it is."""
 
+LONG: Final = Wire(BARE.path, BARE.steps, f'"~{"." * 170}"')
+"""As long as what Hubbub's native wire makes of the same: who, where, when."""
+
 NATIVE: Final = Wire(BARE.path, BARE.steps, '{"type":"publish","data":"~"}')
 """Hubbub's own: docs/reference/native-wire.md."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from .errors import BAD_REQUEST, UNKNOWN_CHANNEL, Refusal
@@ -369,6 +370,7 @@ class Ping:
 Command: TypeAlias = "Subscribe | Unsubscribe | Publish | History | Presence | Ping"
 
 
+@lru_cache(maxsize=4096)
 def split_channel(channel: str) -> tuple[str, str]:
     """Return (kind, name) of `kind:name`; raise `Refusal` (unknown channel)."""
     match = _CHANNEL.fullmatch(channel)

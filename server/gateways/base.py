@@ -17,7 +17,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from .. import observability
 from ..errors import NO_PONG, SERVER_ERROR
@@ -63,19 +63,45 @@ def own_codes(disconnect: Disconnect) -> tuple[int, str]:
     return disconnect.code, disconnect.reason
 
 
+class Response(web.WebSocketResponse):
+    """aiohttp's own, which says when it closes by itself: nothing is written then."""
+
+    closing: Callable[[], None] | None = None
+
+    async def close(
+        self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
+    ) -> bool:
+        """See aiohttp."""
+        if self.closing is not None:
+            self.closing()
+        return await super().close(code=code, message=message, drain=drain)
+
+
 class Socket(RawWire):
     """One WebSocket; the `Wire` of its session."""
+
+    __slots__ = (
+        "_busy",
+        "_heard_at",
+        "_hub",
+        "_loop",
+        "_pinged_at",
+        "_taken",
+        "_ws",
+        "close_words",
+    )
 
     def __init__(
         self,
         request: web.Request,
-        ws: web.WebSocketResponse,
+        ws: Response,
         writer: AbstractStreamWriter,
         hub: Hub,
         settings: Settings,
     ) -> None:
         super().__init__(request, writer, settings)
         self._ws = ws
+        ws.closing = self._shut
         self._hub = hub
         self.close_words: Callable[[Disconnect], tuple[int, str]] = own_codes
         self._heard_at = hub.now()
@@ -99,11 +125,11 @@ class Socket(RawWire):
             # Nothing more fits, so nobody would read the code: a slow peer, or one that
             # let the close timeout of its session pass.
             self._transport.abort()
-        elif not self._is_gone():
+        elif not self._transport.is_closing():
             self._transport.write(frames.close(*self.close_words(disconnect)))
 
-    def _is_gone(self) -> bool:
-        return self._ws.closed or self._transport.is_closing()
+    def _shut(self) -> None:
+        self._closing = True
 
     # The peer
 
@@ -174,11 +200,7 @@ class Socket(RawWire):
             self._heard_at = self._hub.now()
 
     def _control(self, frame: bytes) -> None:
-        if (
-            not self._closing
-            and not self._is_gone()
-            and not self._protocol.writing_paused
-        ):
+        if self.room():
             self._transport.write(frame)
 
     def _watch(self, session: Session) -> None:
@@ -216,7 +238,7 @@ async def accept(
     max_frame_bytes: int,
 ) -> tuple[web.WebSocketResponse, Socket]:
     """Do the handshake; return the response for aiohttp and the socket."""
-    ws = web.WebSocketResponse(
+    ws = Response(
         timeout=settings.close_timeout_s,
         autoping=False,
         autoclose=False,

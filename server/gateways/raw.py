@@ -27,6 +27,15 @@ HIGH_WATER_BYTES = 16 * 1024
 class RawWire:
     """The part of a `Wire` that writes."""
 
+    __slots__ = (
+        "_closing",
+        "_fd",
+        "_protocol",
+        "_settings",
+        "_transport",
+        "_writer",
+    )
+
     def __init__(
         self, request: web.Request, writer: AbstractStreamWriter, settings: Settings
     ) -> None:
@@ -44,34 +53,32 @@ class RawWire:
         is_plain = sock is not None and transport.get_extra_info("sslcontext") is None
         self._fd: int | None = sock.fileno() if is_plain else None
 
-    def _is_gone(self) -> bool:
-        """Whether nothing may be written any more."""
-        return self._transport.is_closing()
-
     def room(self) -> int:
         """See `Wire.room`."""
-        if self._closing or self._is_gone() or self._protocol.writing_paused:
+        transport = self._transport
+        if self._closing or transport.is_closing() or self._protocol.writing_paused:
             return 0
         # For a full buffer that is not paused nobody could wait.
-        return max(1, HIGH_WATER_BYTES - self._transport.get_write_buffer_size())
+        return max(1, HIGH_WATER_BYTES - transport.get_write_buffer_size())
 
     def write(self, chunk: bytes) -> None:
         """See `Wire.write`."""
-        if self._is_gone():
+        transport = self._transport
+        if transport.is_closing():
             return
-        if self._fd is None or self._transport.get_write_buffer_size():
-            self._transport.write(chunk)
+        if self._fd is None or transport.get_write_buffer_size():
+            transport.write(chunk)
         else:
             self._send(self._fd, chunk)
 
     def offer(self, chunk: bytes) -> bool:
         """See `Wire.offer`."""
-        fd = self._fd
+        fd, transport = self._fd, self._transport
         if (
             fd is None
             or self._closing
-            or self._is_gone()
-            or self._transport.get_write_buffer_size()
+            or transport.is_closing()
+            or transport.get_write_buffer_size()
         ):
             return False
         self._send(fd, chunk)
@@ -88,7 +95,7 @@ class RawWire:
 
     async def writable(self) -> None:
         """See `Wire.writable`."""
-        if self._is_gone():
+        if self._transport.is_closing():
             raise ConnectionResetError
         await self._writer.drain()
 

@@ -104,7 +104,7 @@ class Stream(RawWire):
         def look() -> None:
             if self._ended.is_set():
                 return
-            if self._is_gone():
+            if self._transport.is_closing():
                 session.gone()
                 self._ended.set()
                 return
