@@ -114,6 +114,7 @@ TESTED_ELSEWHERE = {
     "gateways/commands.py": "tests/gateways/native/test_codec.py",
     "gateways/raw.py": "tests/gateways/test_base.py",
     "gateways/socketio/poll.py": "tests/gateways/socketio/test_polling.py",
+    "gateways/socketio/posts.py": "tests/gateways/socketio/test_polling.py",
     "gateways/words.py": "tests/gateways/native/test_codec.py",
     "gateways/native/handler.py": "tests/gateways/native/test_wire.py",
     "gateways/sse/answers.py": "tests/gateways/sse/test_posting.py",

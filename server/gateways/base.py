@@ -87,6 +87,7 @@ class Socket(RawWire):
         "_loop",
         "_pinged_at",
         "_taken",
+        "_watched",
         "_ws",
         "close_words",
     )
@@ -108,6 +109,7 @@ class Socket(RawWire):
         self._pinged_at: float | None = None
         self._busy = False
         self._taken = 0
+        self._watched: Session | None = None
         self._loop = asyncio.get_running_loop()
 
     # The wire
@@ -205,29 +207,29 @@ class Socket(RawWire):
 
     def _watch(self, session: Session) -> None:
         """Ping by the wheel, and end a session whose peer does not answer."""
-        settings = self._settings
+        self._watched = session
+        self._hub.wheel.remind(self._settings.ping_interval_s, self._tick)
 
-        def tick() -> None:
-            if session.closed:
-                return
-            now = self._hub.now()
-            if self._busy:
-                # It is not listened to now, so it cannot be heard.
-                self._heard_at = now
-            if self._pinged_at is not None and self._heard_at < self._pinged_at:
-                session.close(NO_PONG)
-                return
-            quiet_s = now - self._heard_at
-            if quiet_s < settings.ping_interval_s or self._protocol.writing_paused:
-                self._pinged_at = None
-                wait_s = max(1.0, settings.ping_interval_s - quiet_s)
-                self._hub.wheel.call_later(wait_s, tick)
-                return
-            self._pinged_at = now
-            self._control(frames.ping())
-            self._hub.wheel.call_later(settings.ping_timeout_s, tick)
-
-        self._hub.wheel.call_later(settings.ping_interval_s, tick)
+    def _tick(self) -> None:
+        session, settings = self._watched, self._settings
+        if session is None or session.closed:
+            return
+        now = self._hub.now()
+        if self._busy:
+            # It is not listened to now, so it cannot be heard.
+            self._heard_at = now
+        if self._pinged_at is not None and self._heard_at < self._pinged_at:
+            session.close(NO_PONG)
+            return
+        quiet_s = now - self._heard_at
+        if quiet_s < settings.ping_interval_s or self._protocol.writing_paused:
+            self._pinged_at = None
+            wait_s = max(1.0, settings.ping_interval_s - quiet_s)
+            self._hub.wheel.remind(wait_s, self._tick)
+            return
+        self._pinged_at = now
+        self._control(frames.ping())
+        self._hub.wheel.remind(settings.ping_timeout_s, self._tick)
 
 
 async def accept(
@@ -237,7 +239,10 @@ async def accept(
     *,
     max_frame_bytes: int,
 ) -> tuple[web.WebSocketResponse, Socket]:
-    """Do the handshake; return the response for aiohttp and the socket."""
+    """Do the handshake; return the response for aiohttp and the socket.
+
+    Raises HTTPBadRequest where the peer has gone meanwhile.
+    """
     ws = Response(
         timeout=settings.close_timeout_s,
         autoping=False,
@@ -247,5 +252,9 @@ async def accept(
         max_msg_size=max_frame_bytes,
         decode_text=False,
     )
-    writer = await ws.prepare(request)
+    try:
+        writer = await ws.prepare(request)
+    except ConnectionError:
+        # Cut in the middle of the handshake: nobody is there to be told, or to log.
+        raise web.HTTPBadRequest from None
     return ws, Socket(request, ws, writer, hub, settings)

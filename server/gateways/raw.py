@@ -28,6 +28,7 @@ class RawWire:
     """The part of a `Wire` that writes."""
 
     __slots__ = (
+        "__weakref__",
         "_closing",
         "_fd",
         "_protocol",

@@ -57,6 +57,12 @@ class Channel:
         self.users = 0
         self.inbox = Inbox()
         self.pump = Pump(hub, self)
+        self.was_joined = False
+
+    @property
+    def was_used(self) -> bool:
+        """Whether somebody was ever in it here, or something was said."""
+        return self.was_joined or self.top is None or self.top.offset > 0
 
     @property
     def idle(self) -> bool:
@@ -175,6 +181,7 @@ class Channel:
         if before is not None:
             before.end()
         self.subscriptions[session] = subscription
+        self.was_joined = True
         count = self.roster.presence.add(session.who, session.id)
         if count is not None:
             self._hub.publishing.attend(self.name, session.who, count)

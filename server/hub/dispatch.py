@@ -84,12 +84,12 @@ async def _subscribe(hub: Hub, session: Session, command: Subscribe) -> None:
     known = command.channel in session.subscriptions
     if not known and len(session.subscriptions) >= limit:
         raise Refusal(LIMIT_EXCEEDED.because(f"{limit} subscriptions"))
-    await session.caught_up()
+    await session.room_for_past()
     await hub.join(session, command)
 
 
 async def _history(hub: Hub, session: Session, command: History) -> None:
-    await session.caught_up()
+    await session.room_for_past()
     page = await hub.history(
         session.who,
         command.channel,

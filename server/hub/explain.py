@@ -54,7 +54,7 @@ def explain(channel: Channel) -> Explanation:
         spent.runs,
         spent.encodes,
         spent.deliveries,
-        _percentiles([session.outbox.waiting_bytes for session in sessions]),
+        _percentiles([session.outbox.held_bytes for session in sessions]),
     )
 
 

@@ -23,6 +23,7 @@ async def listen(
     at = channel.top or await log.top(channel.name)
     listening = Listening(since or at, signals=signals)
     channel.listeners.append(listening)
+    channel.was_joined = True
     try:
         while since is not None:
             # What was delivered before this is in the log, so it need not wait as well.

@@ -6,7 +6,7 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import LIMIT_EXCEEDED, UNAVAILABLE, UNKNOWN_CHANNEL, HubbubError, Refusal
+from ..errors import UNAVAILABLE, UNKNOWN_CHANNEL, HubbubError, Refusal
 from ..model import SERVER, split_channel
 from ..seams.kind import Keep
 from .channel import Channel
@@ -83,7 +83,9 @@ class Registry:
         channel = self.open.get(name)
         if channel is None:
             if len(self.open) >= self._hub.limits.channels:
-                raise Refusal(LIMIT_EXCEEDED.because("too many channels"))
+                self._close_idle()
+            if len(self.open) >= self._hub.limits.channels:
+                raise Refusal(UNAVAILABLE.because("too many channels"))
             channel = Channel(self._hub, name, kind, self.committer(name))
             self.open[name] = channel
         return channel
@@ -135,6 +137,10 @@ class Registry:
         await self.load(channel)
 
     def _sweep(self) -> None:
+        self._close_idle()
+        self._hub.wheel.call_later(SWEEP_INTERVAL_S, self._sweep)
+
+    def _close_idle(self) -> None:
         now = self._hub.now()
         for name, channel in tuple(self.open.items()):
             # Not asked: whether its log is at work. Under load it always is, with other
@@ -145,9 +151,11 @@ class Registry:
                 self._hub.backplane.leave(name)
                 channel.forget()
                 self._drop(channel)
-        self._hub.wheel.call_later(SWEEP_INTERVAL_S, self._sweep)
 
     def _stays_to(self, channel: Channel) -> float:
+        if not channel.was_used:
+            # Somebody asked for it: who makes up names must not fill the house.
+            return channel.used_at
         idle_s = self._hub.limits.idle_s
         policy = channel.kind.policy
         if policy.keep is not Keep.DURABLE:

@@ -9,7 +9,7 @@ Rules:
    be lost.
 3. What was dropped or merged is counted for each channel, and `take_gaps` tells it.
 4. A catch-up (the reply to a subscribe) is exempt from the bound: its own bound is the
-   kind's, and only one waits at a time.
+   kind's, and the next one waits while those before it take as much as the bound.
 
 Theory of operation: `_line` holds frames in order. `_keyed` holds the newest frame for
 each (channel, key); it leaves behind the line, each channel at most once in its flush
@@ -56,6 +56,7 @@ class Outbox:
     __slots__ = (
         "_droppable_count",
         "_due",
+        "_exempt_bytes",
         "_exempt_count",
         "_keyed",
         "_limit_bytes",
@@ -73,7 +74,7 @@ class Outbox:
         self._skipped: dict[str, int] = {}
         self._merged: dict[str, int] = {}
         self._droppable_count = 0
-        self._exempt_count = 0
+        self._exempt_count = self._exempt_bytes = 0
         self.waiting_bytes = 0
 
     def __bool__(self) -> bool:
@@ -84,11 +85,22 @@ class Outbox:
         """Whether a catch-up still waits here."""
         return self._exempt_count > 0
 
+    @property
+    def is_full_of_past(self) -> bool:
+        """Whether as much of catch-ups waits as may wait of all else."""
+        return self._exempt_bytes > self._limit_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """What all that waits takes, catch-ups too."""
+        return self.waiting_bytes + self._exempt_bytes
+
     def put(self, frame: bytes, channel: str | None, *, exempt: bool = False) -> bool:
         """Queue what must not be lost; return False where it does not fit."""
         if not exempt:
             return self.put_entry(Entry(frame, channel, _cost(frame)))
         self._exempt_count += 1
+        self._exempt_bytes += _cost(frame)
         self._append(Entry(frame, channel, 0, exempt=True))
         return True
 
@@ -219,7 +231,7 @@ class Outbox:
         self._line = _EMPTY
         self._keyed.clear()
         self._droppable_count = 0
-        self._exempt_count = 0
+        self._exempt_count = self._exempt_bytes = 0
         self.waiting_bytes = 0
 
     def _append(self, entry: Entry) -> None:
@@ -240,7 +252,9 @@ class Outbox:
 
     def _release(self, entry: Entry) -> None:
         self._droppable_count -= entry.droppable
-        self._exempt_count -= entry.exempt
+        if entry.exempt:
+            self._exempt_count -= 1
+            self._exempt_bytes -= _cost(entry.frame)
         self.waiting_bytes -= entry.cost_bytes
 
     def _skip(self, channel: str) -> None:

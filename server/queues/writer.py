@@ -16,6 +16,8 @@ from ..errors import SLOW
 from .outbox import Outbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..errors import Disconnect
     from ..model import Gap
     from ..runtime.stats import Stats
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
 GAP_INTERVAL_S = 1.0
 """A peer is told of what it missed at most this often."""
+
+
+CATCH_UP_S = 60.0
+"""How long a peer may take to read what it was told of the past."""
 
 
 class Direct(Protocol):
@@ -163,11 +169,26 @@ class Writer:
             self._flusher.mark(self)
 
     async def caught_up(self) -> None:
-        """Wait until no catch-up waits in the outbox: they go one at a time."""
-        while self.outbox.catching_up and not self.closed:
-            if self._caught_up is None or self._caught_up.done():
-                self._caught_up = asyncio.get_running_loop().create_future()
-            await self._caught_up
+        """Wait until no catch-up waits in the outbox; a slow peer's session ends."""
+        await self._until(lambda: not self.outbox.catching_up)
+
+    async def room_for_past(self) -> None:
+        """Wait until a catch-up may be queued; a slow peer's session ends."""
+        await self._until(lambda: not self.outbox.is_full_of_past)
+
+    async def _until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so, or the session has ended.
+
+        Not for ever: nobody else misses a peer for whom its own command waits.
+        """
+        try:
+            async with asyncio.timeout(CATCH_UP_S):
+                while not is_so() and not self.closed:
+                    if self._caught_up is None or self._caught_up.done():
+                        self._caught_up = asyncio.get_running_loop().create_future()
+                    await self._caught_up
+        except TimeoutError:
+            self.close(SLOW)
 
     # What leaves
 
@@ -203,8 +224,7 @@ class Writer:
             frames += filter(None, map(self._codec.encode, self.counted_gaps()))
         if frames:
             self._write(b"".join(frames))
-        if not self.outbox.catching_up:
-            self.wake()
+        self.wake()
 
     def _due(self, now: float) -> float | None:
         due = self.outbox.next_due(now)
@@ -221,7 +241,7 @@ class Writer:
         return gaps
 
     def wake(self) -> None:
-        """Let go whoever waits in `caught_up`: it is, or it is of no use."""
+        """Let who waits for the outbox look at it again."""
         if self._caught_up is not None and not self._caught_up.done():
             self._caught_up.set_result(None)
         self._caught_up = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakMethod
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +57,20 @@ class Wheel:
         self._slots[slot] = [callback]
         if self._timer is None or slot < self._next_slot:
             self._arm(slot)
+
+    def remind(self, delay_s: float, method: Callable[[], None]) -> None:
+        """Call a bound method back, unless its object is gone by then.
+
+        What has ended is not kept by the timers that it set.
+        """
+        known = WeakMethod(method)
+
+        def call() -> None:
+            found = known()
+            if found is not None:
+                found()
+
+        self.call_later(delay_s, call)
 
     def stop(self) -> None:
         """Forget all timers."""

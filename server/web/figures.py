@@ -140,7 +140,7 @@ class Meter:
             merged_per_s=rate(before.merged, now.merged),
             skipped_per_s=rate(before.skipped, now.skipped),
             outbox_bytes=sum(
-                session.outbox.waiting_bytes for session in hub.sessions.values()
+                session.outbox.held_bytes for session in hub.sessions.values()
             ),
             channels=len(hub.channels),
             lag_ms=round(lag_s * 1000, 1),

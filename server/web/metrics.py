@@ -36,7 +36,7 @@ class Counted:
 
 
 def _waiting_bytes(hub: Hub) -> int:
-    return sum(session.outbox.waiting_bytes for session in hub.sessions.values())
+    return sum(session.outbox.held_bytes for session in hub.sessions.values())
 
 
 def _up(hub: Hub) -> Mapping[str, int]:

@@ -202,6 +202,35 @@ async def test_recovery_of_all_rooms_and_namespaces() -> None:
         assert ids == [True]
 
 
+@pytest.mark.parametrize(("rooms", "texts", "size"), [(8, 1, 1), (3, 30, 40_000)])
+async def test_recovery_while_the_transport_is_upgraded(
+    rooms: int, texts: int, size: int
+) -> None:
+    """Much is to be told, while a client that changes its transport does not poll."""
+    async with raise_house() as house:
+        ada = await house.client("ada")
+        names = [f"room-{number}" for number in range(rooms)]
+        for name in names:
+            await ada.ask("join", name)
+        await ada.cut(meanwhile_s=0.3)
+        said = [f"{number} " + "x" * size for number in range(texts)]
+        for name in names:
+            await say(house, *said, room=name)
+        assert await ada.has_returned()
+        heard = await ada.run(
+            """
+            const all = () => here.adaHeard.filter(([name]) => name === "message");
+            await until(() => all().length >= args[0]);
+            return all().map(([, { channel, data }]) => [channel, parseInt(data)]);
+            """,
+            rooms * texts,
+        )
+        assert len(heard) == rooms * texts
+        for name in names:
+            numbers = [number for room, number in heard if room == f"open:{name}"]
+            assert numbers == list(range(texts))
+
+
 async def test_recovery_that_cannot_be_is_told() -> None:
     """The stream is a new one: a new socket, in no room, and nothing is replayed."""
     async with raise_house() as house:

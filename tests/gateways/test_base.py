@@ -2,18 +2,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeAlias
 
 import pytest
-from aiohttp import WSMsgType
+from aiohttp import ClientConnectionResetError, WSMsgType
 
 from server.errors import NO_PONG, SERVER_ERROR, SHUTDOWN, SLOW
-from server.gateways.base import Socket
+from server.gateways.base import Response, Socket
 from server.gateways.native.handler import NativeReceiver
-from server.gateways.raw import HIGH_WATER_BYTES, tune
+from server.gateways.raw import HIGH_WATER_BYTES, RawWire, tune
 from server.hub.session import Session
 from server.settings import Settings
 from tests.gateways.conftest import OpenPlace, Place
@@ -413,3 +414,52 @@ async def test_ten_thousand_mutated_frames_leave_a_neighbour_healthy(
 async def _drain(receive: Callable[[], Awaitable[object]]) -> None:
     while getattr(await receive(), "type", None) is WSMsgType.TEXT:
         pass
+
+
+async def test_a_closed_transport_s_number_is_not_written_to(
+    place: Place, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system gives it to the next connection, whose bytes these are not."""
+    peer = await connect("/ws/open/a")
+    await peer.receive()
+    (session,) = place.hub.sessions.values()
+    wire = session.wire
+    assert isinstance(wire, RawWire)
+    sent: list[bytes] = []
+
+    def write(_: int, chunk: bytes) -> int:
+        sent.append(chunk)
+        return len(chunk)
+
+    monkeypatch.setattr(os, "write", write)
+    assert wire.offer(b"before")
+    wire._transport.abort()  # noqa: SLF001
+    assert not wire.offer(b"after")
+    wire.write(b"after")
+    assert wire.room() == 0
+    await turns(3)
+    assert not wire.offer(b"after")
+    wire.write(b"after")
+    assert sent == [b"before"]
+
+
+async def test_a_handshake_that_is_cut_leaves_no_trace_in_the_log(
+    place: Place, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody can do it, as often as they like."""
+
+    async def cut(*_: object) -> None:
+        raise ClientConnectionResetError("cut")
+
+    monkeypatch.setattr(Response, "prepare", cut)
+    response = await place.client.get(
+        "/ws",
+        headers={
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        },
+    )
+    assert response.status == 400
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from server.errors import (
-    LIMIT_EXCEEDED,
     PERMISSION_DENIED,
     UNAVAILABLE,
     UNKNOWN_CHANNEL,
@@ -45,8 +44,16 @@ async def test_channels_are_bounded(stage: Stage) -> None:
         await stage.say(1, f"open:c{number}")
     with pytest.raises(Refusal) as refused:
         await stage.say(1, "open:c3")
-    assert refused.value.error.code == LIMIT_EXCEEDED.code
+    assert refused.value.error.code == UNAVAILABLE.code
     await stage.say(2, "open:c0")
+
+
+async def test_who_asks_for_made_up_names_shuts_nobody_out(stage: Stage) -> None:
+    """A channel that nobody was in, where nothing was said, makes room for one."""
+    for number in range(20):
+        await stage.hub.history(ANN, f"open:made-up-{number}")
+        await stage.hub.presence(ANN, f"open:made-up-{number}")
+    await stage.say(1, "open:c3")
 
 
 async def test_a_refusal_opens_nothing(stage: Stage) -> None:

@@ -21,7 +21,9 @@ from server.model import (
     Subscribe,
     Subscribed,
 )
+from server.queues.writer import CATCH_UP_S
 from tests.hub.stage import ANN, BOB, ROOM, Guest, Stage, raise_curtain
+from tests.hub.wires import RecordingCodec
 from tests.looptime import LoopTime, turns, until
 
 LIMITS = Limits(outbox_bytes=4_000, in_flight=3, close_timeout_s=2.0)
@@ -269,8 +271,8 @@ async def test_a_peer_that_goes_while_closing_is_not_awaited(stage: Stage) -> No
 
 
 async def test_catch_ups_go_one_at_a_time(stage: Stage) -> None:
-    """The next one is read when the last one has been written."""
-    guest = stage.guest()
+    """The next one is read when the last ones take less than the bound."""
+    guest = stage.guest(codec=RecordingCodec(frame_bytes=5_000))
     guest.wire.stall()
     await guest.join()
     waiting = asyncio.Task(guest.join("open:other"))
@@ -283,9 +285,35 @@ async def test_catch_ups_go_one_at_a_time(stage: Stage) -> None:
     await until(lambda: len(guest.wire.told_of(Subscribed)) == 2)
 
 
+async def test_small_catch_ups_wait_for_nobody(stage: Stage) -> None:
+    """Who reads when it has been answered, as a poller does, is answered."""
+    guest = stage.guest()
+    guest.wire.stall()
+    async with asyncio.timeout(5):
+        for number in range(10):
+            await guest.join(f"open:c{number}")
+    assert len(guest.session.subscriptions) == 10
+
+
+async def test_who_never_reads_its_past_is_let_go(stage: Stage) -> None:
+    """Its own command waits for it, so that no ping can find out."""
+    time = LoopTime()
+    guest = stage.guest(codec=RecordingCodec(frame_bytes=5_000))
+    guest.wire.stall()
+    await guest.join()
+    waiting = asyncio.Task(guest.join("open:other"))
+    await turns(3)
+    await time.advance(CATCH_UP_S - 1)
+    assert not waiting.done()
+    await time.advance(2)
+    await waiting
+    assert guest.session.closed
+    assert guest.wire.closed_with == [SLOW]
+
+
 async def test_who_goes_while_it_waits_for_a_catch_up_is_let_go(stage: Stage) -> None:
     """Its reader ends; it joins nothing more."""
-    guest = stage.guest()
+    guest = stage.guest(codec=RecordingCodec(frame_bytes=5_000))
     guest.wire.stall()
     await guest.join()
     waiting = asyncio.Task(guest.join("open:other"))

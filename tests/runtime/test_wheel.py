@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from weakref import ref
 
 import pytest
 from hypothesis import given
@@ -139,3 +140,28 @@ def test_a_stopped_wheel_calls_nobody() -> None:
     timers.run_until(200.0)
     assert fired == []
     assert timers.waiting == []
+
+
+class Reminded:
+    """Something that sets a timer for itself."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def call(self) -> None:
+        """Count it."""
+        self.calls += 1
+
+
+def test_what_is_gone_is_not_kept_by_its_timer() -> None:
+    """Nor called; what is still there is."""
+    timers = ManualTimers()
+    wheel = Wheel(timers, SLOT_S)
+    here, gone = Reminded(), Reminded()
+    watched = ref(gone)
+    for each in (here, gone):
+        wheel.remind(45.0, each.call)
+    del each, gone
+    assert watched() is None
+    timers.run_until(timers.now + 46.0)
+    assert here.calls == 1

@@ -114,7 +114,7 @@ class Front:
             if request.method == hdrs.METH_GET:
                 return await connection.way.get(request)
             if request.method == hdrs.METH_POST:
-                return await connection.way.post(request)
+                return await connection.way.posts.post(request)
         return refusal(Fault.BAD_REQUEST)
 
     async def _upgrade(

@@ -61,7 +61,7 @@ class Heartbeat:
 
     def _wait(self, seconds: float) -> None:
         # A slot too early rather than too late: the client waits for the ping, too.
-        self._hub.wheel.call_later(max(0.0, seconds - WHEEL_SLOT_S), self._tick)
+        self._hub.wheel.remind(max(0.0, seconds - WHEEL_SLOT_S), self._tick)
 
     def _tick(self) -> None:
         if self._stopped:
@@ -76,4 +76,4 @@ class Heartbeat:
         self._pinged_at = now
         self._due_at = now + self._interval_s
         self._ping()
-        self._hub.wheel.call_later(self._timeout_s, self._tick)
+        self._hub.wheel.remind(self._timeout_s, self._tick)

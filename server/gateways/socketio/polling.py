@@ -1,35 +1,26 @@
-"""Long-polling: a GET waits for what there is to tell, a POST brings what is said.
+"""Long-polling: a GET waits for what there is to tell; for POSTs see `Posts`.
 
 Rules:
-1. One GET and one POST at a time; a second one ends the session (section HTTP
-   long-polling of the specification).
+1. One GET at a time; a second one ends the session (section HTTP long-polling of the
+   specification).
 2. There is room only while a GET waits. What comes before the next one waits in the
    outbox, whose bound ends a session whose client does not come.
 3. A GET whose connection breaks ends the session: nobody knows what it has read.
-4. A POST is read to its last byte before anything of it counts.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from ... import observability
 from . import engine
-from .bodies import read_whole, refusal
-from .engine import Fault, NotAPacket
+from .bodies import refusal
+from .engine import Fault
 from .poll import Poll
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ...hub.hub import Hub
-    from ...hub.session import Session
-    from ...settings import Settings
-    from .engine import Packet
+from .posts import Posted, Posts
 
 LOOK_S: Final = 1.0
 """How often it is looked whether a waiting GET is still there.
@@ -40,21 +31,9 @@ Needed in host applications: our own server cancels the handler at once.
 UPGRADING_S: Final = 0.1
 """How long a GET waits during an upgrade: the client is about to pause its polling."""
 
-_BYTES: Final = "application/octet-stream"
 
-
-class Polled(Protocol):
+class Polled(Posted, Protocol):
     """What long-polling needs of its connection."""
-
-    hub: Hub
-    settings: Settings
-    session: Session
-
-    async def take(self, packets: Iterable[Packet]) -> bool:
-        """Carry out packets; False: not all of them. Raises `NotAPacket`."""
-
-    def fail(self) -> None:
-        """End it because of what its client did."""
 
     def broke(self, way: Polling) -> None:
         """End it because a request broke, unless it has another way by now."""
@@ -69,7 +48,7 @@ class Polling:
     def __init__(self, connection: Polled) -> None:
         self._connection = connection
         self._poll: Poll | None = None
-        self._posting: web.Request | None = None
+        self.posts = Posts(connection, self.broke)
         self._waiter: asyncio.Future[None] | None = None
         self._last: deque[bytes] = deque()
         """What the next GETs are answered."""
@@ -119,6 +98,8 @@ class Polling:
         """Let no GET wait for long while an upgrade is under way."""
         self._is_upgrading = now
         self._let_go()
+        self.posts.is_hurried = now
+        self.posts.hurry()
 
     # The client
 
@@ -147,43 +128,7 @@ class Polling:
         finally:
             self._poll = None
             if not poll.taken:
-                self._connection.broke(self)
-
-    async def post(self, request: web.Request) -> web.StreamResponse:
-        """Take a payload; answered when all of it was carried out."""
-        if self._posting is not None:
-            self._connection.fail()
-            return refusal(Fault.BAD_REQUEST)
-        self._posting = request
-        token = observability.session_id.set(self._connection.session.id)
-        answer = None
-        try:
-            answer = await self._take(request)
-        except (ConnectionError, web.RequestPayloadError):
-            return refusal(Fault.BAD_REQUEST)
-        finally:
-            observability.session_id.reset(token)
-            self._posting = None
-            if answer is None:
-                # It broke: cancelled, where the server cancels such handlers.
-                self._connection.broke(self)
-        return answer
-
-    async def _take(self, request: web.Request) -> web.Response:
-        most = self._connection.settings.max_frame_bytes
-        body = await read_whole(request, most)
-        if body is None:
-            text = f"A payload has at most {most} bytes (maxPayload).\n"
-            return web.Response(status=413, text=text)
-        try:
-            if request.headers.get(hdrs.CONTENT_TYPE, "").startswith(_BYTES):
-                # The way of protocol 3; in 4 bytes travel as base64 among the text.
-                body = b""
-            whole = await self._connection.take(engine.decode_payload(body))
-        except NotAPacket:
-            self._connection.fail()
-            whole = False
-        return web.Response(text="ok") if whole else refusal(Fault.BAD_REQUEST)
+                self.broke()
 
     async def say(self, request: web.Request, payload: bytes) -> web.StreamResponse:
         """Write an answer; one that cannot be written ends the session."""
@@ -202,10 +147,14 @@ class Polling:
             return response
         finally:
             if not is_written:
-                self._connection.broke(self)
+                self.broke()
         return response
 
     # Its end
+
+    def broke(self) -> None:
+        """End the session, unless it has another way by now: a request broke."""
+        self._connection.broke(self)
 
     def retire(self) -> None:
         """Let a GET and what waits for one go: from now on there is a WebSocket."""
@@ -237,7 +186,7 @@ class Polling:
         self._last.clear()
         self._connection.forget()
         poll = None if self._poll is None else self._poll.request
-        for request in (poll, self._posting):
+        for request in (poll, self.posts.request):
             if request is not None and request.transport is not None:
                 request.transport.abort()
 
@@ -273,4 +222,4 @@ class Polling:
         if self._poll.waits or self._poll.taken:
             self._watch()
         else:
-            self._connection.broke(self)
+            self.broke()

@@ -87,7 +87,7 @@ class Receiver:
 
     async def on_open(self) -> None:
         """Give the client its time to connect to a namespace."""
-        self._hall.hub.wheel.call_later(CONNECT_TIMEOUT_S, self._check_came_in)
+        self._hall.hub.wheel.remind(CONNECT_TIMEOUT_S, self._check_came_in)
 
     def _check_came_in(self) -> None:
         if not self._came_in:

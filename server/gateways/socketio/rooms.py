@@ -111,7 +111,7 @@ class Rooms:
         if not known and len(session.subscriptions) >= limit:
             raise Refusal(LIMIT_EXCEEDED.because(f"{limit} subscriptions"))
         async with self.moving(command.channel):
-            await session.caught_up()
+            await session.room_for_past()
             await hub.join(session, command)
         session.stand(live=hub.neighbours.live)
 
