@@ -50,23 +50,24 @@ class Spent:
         self._stats.writes += count
         self._stats.written_bytes += size_bytes
 
-    def encoded(self, count: int) -> None:
-        """Count frames that were made."""
-        self.encodes += count
-        self._stats.encodes += count
+    def encoded(self) -> None:
+        """Count a frame that was made."""
+        self.encodes += 1
+        self._stats.encodes += 1
 
 
 class Frames:
-    """The frames of one broadcast: one for each codec that was asked for."""
+    """The frames of one broadcast: one for each codec that was asked for.
 
-    __slots__ = ("_by_codec", "broadcast")
+    Each is counted in `spent`; None: by nobody.
+    """
 
-    def __init__(self, broadcast: Told) -> None:
+    __slots__ = ("_by_codec", "_spent", "broadcast")
+
+    def __init__(self, broadcast: Told, spent: Spent | None = None) -> None:
         self.broadcast = broadcast
+        self._spent = spent
         self._by_codec: dict[Codec, bytes | None] = {}
-
-    def __len__(self) -> int:
-        return len(self._by_codec)
 
     def longest_bytes(self) -> int:
         """Return how long the longest is; 0 where there is none."""
@@ -78,6 +79,8 @@ class Frames:
             return self._by_codec[codec]
         except KeyError:
             frame = self._by_codec[codec] = _encode(codec, self.broadcast)
+            if self._spent is not None:
+                self._spent.encoded()
             return frame
 
 
@@ -97,8 +100,12 @@ class Run:
     """
 
     def __init__(
-        self, first: Publication, subscriptions: Sequence[Subscription]
+        self,
+        first: Publication,
+        subscriptions: Sequence[Subscription],
+        spent: Spent,
     ) -> None:
+        self._spent = spent
         self._channel = first.channel
         self._epoch = first.position.epoch
         self._before = first.position.offset - 1
@@ -119,7 +126,7 @@ class Run:
     def add(self, publication: Publication) -> None:
         """Make the run longer."""
         self._last = publication.position.offset
-        frames = Frames(publication)
+        frames = Frames(publication, self._spent)
         self._frames.append(frames)
         if self._measure is None:
             self.chunk_bytes += GUESS_BYTES
@@ -142,22 +149,20 @@ class Run:
             and subscription.epoch == self._epoch
         )
 
-    def spread(self, flusher: Flusher, spent: Spent) -> Iterator[None]:
+    def spread(self, flusher: Flusher) -> Iterator[None]:
         """Give it to all, in steps; count it."""
+        spent = self._spent
         spent.runs += 1
         spent.publications += len(self._frames)
         for start in range(0, len(self._subscriptions), STEP):
-            rest = self._write(self._subscriptions[start : start + STEP], spent)
+            rest = self._write(self._subscriptions[start : start + STEP])
             if rest:
                 given: list[Session] = []
                 spent.delivered(self._give(rest, given))
                 flusher.mark_all(given)
             yield
-        spent.encoded(sum(map(len, self._frames)))
 
-    def _write(
-        self, subscriptions: Sequence[Subscription], spent: Spent
-    ) -> list[Subscription]:
+    def _write(self, subscriptions: Sequence[Subscription]) -> list[Subscription]:
         """Write it straight to whom that may be; return the others."""
         before, epoch, last = self._before, self._epoch, self._last
         others: list[Subscription] = []
@@ -182,8 +187,8 @@ class Run:
                 size += len(frame)
             else:
                 others.append(subscription)
-        spent.delivered(delivered)
-        spent.written(writes, size)
+        self._spent.delivered(delivered)
+        self._spent.written(writes, size)
         return others
 
     def _chunk(self, codec: Codec) -> tuple[bytes, int]:
@@ -238,11 +243,10 @@ def spread(
 
     Returns how long its longest frame is.
     """
-    frames = Frames(broadcast)
+    frames = Frames(broadcast, spent)
     for start in range(0, len(subscriptions), STEP):
         spent.delivered(give(frames, subscriptions[start : start + STEP]))
         yield
-    spent.encoded(len(frames))
     return frames.longest_bytes()
 
 

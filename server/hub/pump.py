@@ -156,13 +156,13 @@ class Pump:
         first = told[0]
         pending = tuple(self._channel.subscriptions.values())
         if len(told) == 1 and isinstance(first, Publication):
-            run = Run(first, pending)
+            run = Run(first, pending, self.spent)
             self._hear(first)
             while run.chunk_bytes < TURN_BYTES and (more := self._next_of(run)):
                 self._hear(more)
                 run.add(more)
             self._given_bytes += run.chunk_bytes
-            yield from run.spread(self._hub.flusher, self.spent)
+            yield from run.spread(self._hub.flusher)
             return
         for broadcast in told:
             self._hear(broadcast)
