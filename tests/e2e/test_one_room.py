@@ -36,7 +36,13 @@ if TYPE_CHECKING:
     from .room_guests import Guest
     from .stock import Desk
 
-pytestmark = [*needs_node, pytest.mark.browser, pytest.mark.timeout(240)]
+# Alone, as the tests of several nodes: it looks at what has come when a line is cut.
+pytestmark = [
+    *needs_node,
+    pytest.mark.browser,
+    pytest.mark.nodes,
+    pytest.mark.timeout(240),
+]
 
 MESSAGES = 1_000
 PACE_S = 0.06
