@@ -189,7 +189,7 @@ async def test_what_waits_is_summed(hub: Hub, clock: ManualClock) -> None:
     await hub.publish("open:x", 1)
     clock.advance(1)
     figures = meter.read(0)
-    assert figures.outbox_bytes == session.outbox.waiting_bytes > 0
+    assert figures.outbox_bytes == session.outbox.held_bytes > 0
 
 
 async def test_what_is_shown_last_waits_for_joiners(hub: Hub) -> None:
