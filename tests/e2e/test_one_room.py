@@ -126,13 +126,15 @@ async def cut_in_the_middle(
 ) -> tuple[int, int]:
     """Cut a guest off for a part of what is said.
 
-    Returns how much the guest had heard when it began, and at its end.
+    Returns how much the guest had heard in its midst, and at its end: at its beginning
+    something is still on its way through the guest's own process.
     """
     said = await witness.heard()
     await until(lambda: len(said) >= start, SETTLES_S)
     await guest.line.cut_off()
-    before = len(await guest.heard())
     moving = asyncio.Task(guest.move())
+    await until(lambda: len(said) >= start + LENGTH // 2, SETTLES_S)
+    before = len(await guest.heard())
     await until(lambda: len(said) >= start + LENGTH, SETTLES_S)
     after = len(await guest.heard())
     await guest.line.mend()

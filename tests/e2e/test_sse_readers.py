@@ -46,9 +46,7 @@ DEFAULT_RETRY_S = 2.9
 PIECE_BYTES = 7
 
 pytestmark = [
-    # Alone: beside other tests under tracing, readers in processes of their own starve.
     pytest.mark.long,
-    pytest.mark.nodes,
     pytest.mark.skipif(node() is None, reason="no node"),
     pytest.mark.skipif(
         not (STATIC / "node_modules" / "eventsource").exists(),
