@@ -14,7 +14,7 @@ them: reply codes 100-399; close codes 3000-3499 and 4000-4499 mean "come back",
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,6 +77,22 @@ class Disconnect:
 
     code: int
     reason: str
+    return_ms: int | None = field(default=None, compare=False)
+    """When the client is to come back, from now; None: by its own rules.
+
+    No part of what the disconnect means, so two that differ in it alone are equal.
+    """
+
+    def retry(self, return_ms: int) -> Disconnect:
+        """Return the same with a time to come back, of at most five digits."""
+        return replace(self, return_ms=return_ms)
+
+    @property
+    def words(self) -> str:
+        """The reason, and behind it the time: `shutdown; retry 2300 ms`."""
+        if self.return_ms is None:
+            return self.reason
+        return f"{self.reason}; retry {self.return_ms} ms"
 
     @property
     def returns(self) -> bool:
@@ -90,6 +106,7 @@ SERVER_ERROR = Disconnect(3004, "server error")
 SLOW = Disconnect(3008, "slow")
 NO_PONG = Disconnect(3012, "no pong")
 FORCED_RECONNECT = Disconnect(3011, "forced reconnect")
+FLOODED = Disconnect(3013, "too many requests")
 INVALID = Disconnect(3501, "bad request")
 FORCED = Disconnect(3503, "forced")
 DENIED = Disconnect(3507, "permission denied")
@@ -102,6 +119,7 @@ DISCONNECTS = (
     SLOW,
     FORCED_RECONNECT,
     NO_PONG,
+    FLOODED,
     INVALID,
     FORCED,
     DENIED,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PREFIX: Final = "HUBBUB_"
 _UNITS = {
     "_bytes": "BYTES",
+    "_per_s": "COUNT",
     "_s": "SECONDS",
     "_hz": "HZ",
     "_dir": "DIRECTORY",
@@ -95,7 +96,12 @@ def description(name: str) -> str:
 
 
 def unit(name: str) -> str:
-    """Return the unit of a setting's value, or what kind of word it is."""
+    """Return the unit of a setting's value, or what kind of word it is.
+
+    Empty for what is on or off.
+    """
+    if isinstance(_Given.model_fields[name].default, bool):
+        return ""
     for suffix, word in _UNITS.items():
         if name.endswith(suffix):
             return word

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,7 @@ from .app import build_app
 from .errors import SettingsError
 from .gateways.raw import tune
 from .settings import Settings
+from .web.callers import Callers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +80,7 @@ async def serve(
 
     Raises `SettingsError` where the store or the backplane cannot be used.
     """
+    allow_connections()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -90,12 +93,21 @@ async def serve(
     )
     try:
         await runner.setup()
-        await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        await Callers(runner, listener, settings, backlog=BACKLOG).start()
         listening()
         await stop.wait()
         logger.info("stopping")
     finally:
         await runner.cleanup()
+
+
+def allow_connections() -> None:
+    """Let this process have as many connections as it may give itself (RLIMIT_NOFILE).
+
+    The usual limit is made for processes that use select(2): 1,024.
+    """
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def address(host: str, listener: socket.socket) -> str:

@@ -118,6 +118,11 @@ class Settings(BaseModel):
         default=2 * 1024 * 1024,
         description="Largest note, encoded; beyond it edits are refused.",
     )
+    compress: bool = Field(
+        default=False,
+        description="Compress what WebSocket clients are sent, where they offer it"
+        " (permessage-deflate).",
+    )
     outbox_bytes: Bytes = Field(
         default=1024 * 1024,
         description="What may wait for one session until it is closed.",
@@ -131,6 +136,22 @@ class Settings(BaseModel):
         ge=1,
         le=100_000,
         description="Channels that one session may be in.",
+    )
+    max_sessions: int = Field(
+        default=20_000,
+        ge=1,
+        le=1_000_000,
+        description="Sessions that one process has at once; who comes then gets 503.",
+    )
+    frames_per_s: int = Field(
+        default=5_000,
+        ge=0,
+        le=1_000_000,
+        description="WebSocket frames that one connection may send in a second, and as"
+        " many at once; 0 is any number.",
+    )
+    handshake_timeout_s: Seconds = Field(
+        default=10, description="Wait for the first request on a new connection."
     )
     ping_interval_s: Seconds = Field(
         default=25, description="Silence after which a peer is pinged."

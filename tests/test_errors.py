@@ -8,13 +8,16 @@ from server import errors
 from server.errors import (
     BAD_REQUEST,
     DISCONNECTS,
+    FORCED_RECONNECT,
     REPLY_ERRORS,
+    SHUTDOWN,
     UNAVAILABLE,
     Disconnect,
     Refusal,
     ReplyError,
     SettingsError,
 )
+from server.runtime.arrivals import FLOOR_MS, MOST_SPREAD_MS
 
 
 def test_a_reason_stands_behind_the_message() -> None:
@@ -39,8 +42,26 @@ def test_the_tables_are_complete_and_unambiguous() -> None:
 def test_a_reason_is_short_plain_and_no_json(disconnect: Disconnect) -> None:
     """Clients of the Centrifuge protocol read it as JSON first."""
     assert len(disconnect.reason.encode("ascii")) <= 32
-    with pytest.raises(ValueError, match="Expecting value"):
-        json.loads(disconnect.reason)
+    for words in (disconnect.words, disconnect.retry(2300).words):
+        with pytest.raises(ValueError, match="Expecting value"):
+            json.loads(words)
+
+
+@pytest.mark.parametrize("disconnect", [SHUTDOWN, FORCED_RECONNECT])
+def test_what_many_are_told_is_short_with_its_time_too(disconnect: Disconnect) -> None:
+    """Also where the time is the last that anybody is told."""
+    latest_ms = FLOOR_MS + int(MOST_SPREAD_MS)
+    assert len(disconnect.retry(latest_ms).words.encode("ascii")) <= 32
+
+
+def test_a_disconnect_may_say_when_to_come_back() -> None:
+    """Behind its reason; it means the same with it."""
+    timed = SHUTDOWN.retry(2300)
+    assert SHUTDOWN.words == "shutdown"
+    assert (timed.words, timed.reason) == ("shutdown; retry 2300 ms", "shutdown")
+    assert timed == SHUTDOWN
+    assert hash(timed) == hash(SHUTDOWN)
+    assert timed.returns
 
 
 @pytest.mark.parametrize(

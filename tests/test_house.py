@@ -142,7 +142,6 @@ TESTED_ELSEWHERE = {
     "content.py": "tests/contracts/test_log.py",
     "hub/asking.py": "tests/hub/test_hub.py and tests/hub/test_explain.py",
     "hub/committers.py": "tests/queues/test_commit.py, tests/hub/test_hub.py",
-    "hub/farewells.py": "tests/hub/test_session.py",
     "hub/listening.py": "tests/queues/test_listening.py",
     "hub/neighbours.py": "tests/hub/test_nodes.py",
     "hub/pump.py": "tests/hub/test_channel.py",

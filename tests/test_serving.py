@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 
 import pytest
 
 from server.errors import SettingsError
-from server.serving import address, listen
+from server.serving import address, allow_connections, listen
 from server.settings import Settings
 
 
@@ -24,6 +25,18 @@ def test_what_is_accepted_has_the_settings_bounds() -> None:
                 socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT
             )
             assert timeout_ms == 7000
+
+
+def test_as_many_connections_as_may_be() -> None:
+    """The process's own limit is raised to the one that it was given."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    less = hard // 2 if hard > 0 else 4096
+    resource.setrlimit(resource.RLIMIT_NOFILE, (less, hard))
+    try:
+        allow_connections()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize(

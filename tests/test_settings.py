@@ -84,9 +84,18 @@ def test_every_setting_is_a_flag_and_a_variable(
         "tcp_user_timeout_s": "9",
         "keepalive_timeout_s": "8",
         "idle_channel_s": "7",
+        "compress": "true",
+        "max_sessions": "11",
+        "frames_per_s": "12",
+        "handshake_timeout_s": "4",
     }
     assert {*given, "data_dir"} == set(Settings.model_fields), "or a directory"
-    by_flag = flags.load([f"{flags.flag(name)}={text}" for name, text in given.items()])
+    by_flag = flags.load(
+        [
+            flags.flag(name) if text == "true" else f"{flags.flag(name)}={text}"
+            for name, text in given.items()
+        ]
+    )
     for name, text in given.items():
         monkeypatch.setenv(flags.variable(name), text)
     by_variable = flags.load([])
@@ -330,7 +339,7 @@ def test_help_tells_every_setting() -> None:
     """Flag, unit, default, variable and meaning of each."""
     text = " ".join(flags.help_text().split())
     for name in flags.FIELDS:
-        value = "" if name == "memory" else f" {flags.unit(name)}"
+        value = f" {flags.unit(name)}".rstrip()
         assert f"{flags.flag(name)}{value} " in text, name
         told = f"{flags.description(name)} [{flags.default_text(name)}; "
         assert told + flags.variable(name) + "]" in text, name
@@ -347,7 +356,7 @@ def test_every_setting_is_documented() -> None:
         (
             flags.flag(name),
             flags.variable(name),
-            "" if name == "memory" else flags.unit(name).lower(),
+            flags.unit(name).lower(),
             flags.default_text(name),
             flags.description(name),
         )

@@ -8,7 +8,7 @@ Rules (aiohttp 3.14, tried out):
 3. A connection ends by `close`, with a code. It is read on until the peer's answer
    (RFC 6455 section 7.1.1), or aborted after the close timeout: a close frame that is
    followed at once by a reset would never be read. (aiohttp's own `close` does not wait
-   where another task reads.)
+   where another task reads.) One that sends too many frames (`flood`) is not read on.
 """
 
 from __future__ import annotations
@@ -17,22 +17,27 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
 from .. import observability
-from ..errors import NO_PONG, SERVER_ERROR
+from ..errors import FLOODED, NO_PONG, SERVER_ERROR
 from . import frames
+from .admission import admit
+from .deflate import agree
+from .flood import FLOOD, CountedResponse
 from .raw import RawWire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from aiohttp.abc import AbstractStreamWriter
+    from multidict import CIMultiDict
 
     from ..errors import Disconnect
     from ..hub.hub import Hub
     from ..hub.session import Session
     from ..settings import Settings
+    from .deflate import Deflate
 
 logger = logging.getLogger("hubbub.gateway")
 
@@ -59,14 +64,16 @@ class Receiver(Protocol):
 
 
 def own_codes(disconnect: Disconnect) -> tuple[int, str]:
-    """Say a disconnect in the native wire's words: its own code and reason."""
-    return disconnect.code, disconnect.reason
+    """Say a disconnect in the native wire's words: its own code, reason and time."""
+    return disconnect.code, disconnect.words
 
 
-class Response(web.WebSocketResponse):
+class Response(CountedResponse):
     """aiohttp's own, which says when it closes by itself: nothing is written then."""
 
     closing: Callable[[], None] | None = None
+    deflate: Deflate | None = None
+    """What was agreed on; None: nothing is compressed, by neither side."""
 
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
@@ -75,6 +82,16 @@ class Response(web.WebSocketResponse):
         if self.closing is not None:
             self.closing()
         return await super().close(code=code, message=message, drain=drain)
+
+    def _handshake(
+        self, request: web.BaseRequest
+    ) -> tuple[CIMultiDict[str], str | None, int, bool]:
+        # aiohttp's own answer leaves to the client what the messages build on.
+        headers, protocol, bits, alone = super()._handshake(request)
+        if self.deflate is not None:
+            headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = self.deflate.answer
+            bits, alone = self.deflate.window_bits, True
+        return headers, protocol, bits, alone
 
 
 class Socket(RawWire):
@@ -167,6 +184,8 @@ class Socket(RawWire):
             await self._take_turns()
             if message.type is WSMsgType.PING:
                 self._control(frames.pong(message.data[:CONTROL_PAYLOAD_BYTES]))
+            elif message is FLOOD:
+                session.close(FLOODED)
             elif message.type not in (*_DATA, WSMsgType.PONG):
                 return
             elif session.closed:
@@ -238,11 +257,18 @@ async def accept(
     settings: Settings,
     *,
     max_frame_bytes: int,
-) -> tuple[web.WebSocketResponse, Socket]:
+    compress: bool = False,
+    is_new: bool = True,
+) -> tuple[Response, Socket]:
     """Do the handshake; return the response for aiohttp and the socket.
 
-    Raises HTTPBadRequest where the peer has gone meanwhile.
+    `max_frame_bytes` holds for what was inflated, too. `compress`: if the peer offers
+    it, see `Response.deflate`. `is_new`: for one more session, not one that is there.
+    Raises HTTPServiceUnavailable where there is no room for it, and HTTPBadRequest
+    where the peer has gone meanwhile.
     """
+    if is_new:
+        admit(hub, settings)
     ws = Response(
         timeout=settings.close_timeout_s,
         autoping=False,
@@ -252,6 +278,10 @@ async def accept(
         max_msg_size=max_frame_bytes,
         decode_text=False,
     )
+    ws.frames_per_s = settings.frames_per_s
+    if compress:
+        offers = request.headers.getall(hdrs.SEC_WEBSOCKET_EXTENSIONS, ())
+        ws.deflate = agree(offers)
     try:
         writer = await ws.prepare(request)
     except ConnectionError:

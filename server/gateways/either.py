@@ -13,6 +13,7 @@ from aiohttp import web
 from ..errors import Disconnect
 from ..keys import HUB, PRINCIPAL, SETTINGS
 from .base import accept, own_codes
+from .deflate import spoken
 from .native.codec import NATIVE
 from .native.handler import NativeReceiver, first_subscribe
 from .yjs.handler import YjsReceiver, close_words
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..hub.session import Session
     from ..model import Subscribe
     from .base import Socket
+    from .deflate import Deflate
 
 WELCOME = "welcome"
 SYNC_OVERHEAD_BYTES = 64 * 1024
@@ -44,8 +46,10 @@ class EitherReceiver:
         max_text_bytes: int,
         *,
         only_json: bool = False,
+        deflate: Deflate | None = None,
     ) -> None:
         self.session = session
+        self._deflate = deflate
         self._max_text_bytes = max_text_bytes
         self._hub = hub
         self._socket = socket
@@ -75,7 +79,7 @@ class EitherReceiver:
     async def speak_json(self) -> NativeReceiver:
         """Make it a session of the native wire, and join."""
         self._socket.close_words = own_codes
-        self.session.speak("native", NATIVE)
+        self.session.speak("native", spoken(NATIVE, self._deflate))
         self._chosen = chosen = NativeReceiver(self.session, self._subscribe)
         await chosen.on_open()
         return chosen
@@ -93,9 +97,11 @@ async def note(request: web.Request) -> web.WebSocketResponse:
         # More than one update may have: what is too large must be told why, because
         # stock providers come back from a bare 1009 for ever, with the same frame.
         max_frame_bytes=settings.note_state_bytes + SYNC_OVERHEAD_BYTES,
+        compress=settings.compress,
     )
     socket.close_words = close_words
-    session = hub.open_session(request[PRINCIPAL], "yjs", YJS, socket)
+    codec = spoken(YJS, ws.deflate)
+    session = hub.open_session(request[PRINCIPAL], "yjs", codec, socket)
     receiver = EitherReceiver(
         session,
         hub,
@@ -103,6 +109,7 @@ async def note(request: web.Request) -> web.WebSocketResponse:
         subscribe,
         settings.max_frame_bytes,
         only_json=request.query.get("format") == "json",
+        deflate=ws.deflate,
     )
     await socket.serve(receiver)
     return ws

@@ -1,11 +1,17 @@
-"""WebSocket frames as bytes (RFC 6455 section 5.2): unmasked, whole, uncompressed.
+"""WebSocket frames as bytes (RFC 6455 section 5.2): unmasked and whole.
 
 A frame is built once for all sessions of a codec, and written to each transport.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _FIN = 0x80
+_RSV1 = 0x40
 _TEXT = _FIN | 0x1
 _BINARY = _FIN | 0x2
 _CLOSE = _FIN | 0x8
@@ -37,6 +43,31 @@ def pong(payload: bytes) -> bytes:
 def close(code: int, reason: str) -> bytes:
     """Return a close frame (section 5.5.1); at most 123 bytes of reason."""
     return _frame(_CLOSE, code.to_bytes(2, "big") + reason.encode())
+
+
+def compressed(head: int, payload: bytes) -> bytes:
+    """Return a data frame with the first byte of a plain one, its payload compressed.
+
+    RSV1 says that it is (RFC 7692 section 6).
+    """
+    return _frame(head | _RSV1, payload)
+
+
+def plain(head: int, payload: bytes) -> bytes:
+    """Return a frame with the first byte of one that was cut."""
+    return _frame(head, payload)
+
+
+def cut(chunk: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the first byte and the payload of each frame of our own."""
+    at = 0
+    while at < len(chunk):
+        length, start = chunk[at + 1], at + 2
+        if length >= _SHORT:
+            start = at + (4 if length == _SHORT else 10)
+            length = int.from_bytes(chunk[at + 2 : start], "big")
+        yield chunk[at], chunk[start : start + length]
+        at = start + length
 
 
 def _frame(first: int, payload: bytes) -> bytes:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from ..errors import FORCED, SHUTDOWN
 from ..model import SERVER, Action, Event
 from ..nodes.leading import lead
+from ..queues.farewells import Farewells
 from ..queues.flusher import Flusher
+from ..runtime.arrivals import Arrivals
 from ..runtime.stats import Stats
 from ..runtime.tasks import Tasks
 from ..runtime.wheel import Wheel
@@ -21,7 +23,6 @@ from ..seams.backplane import SendAway
 from . import joining
 from .asking import Asking
 from .committers import Committers
-from .farewells import Farewells
 from .limits import Limits
 from .listening import listen
 from .neighbours import Neighbours
@@ -73,7 +74,8 @@ class Hub(Asking):
         self.tasks = Tasks()
         self.stopping = False
         self.sessions: dict[str, Session] = {}
-        self.farewells = Farewells()
+        self.arrivals = Arrivals()
+        self.farewells = Farewells(self.arrivals)
         self.backplane = backplane
         self.node = backplane.node
         self.registry = Registry(self, kinds)
@@ -106,9 +108,11 @@ class Hub(Asking):
         self.watch.start(self.committers)
 
     def disconnect_all(self, disconnect: Disconnect = SHUTDOWN) -> None:
-        """Tell every session to go; those with a code below 3500 come back."""
-        for session in tuple(self.sessions.values()):
-            session.close(disconnect)
+        """Tell every session to go, in batches, and when to come back.
+
+        Codes from 3500 on say that they are not to.
+        """
+        self.farewells.send_away(self.sessions.values(), disconnect)
 
     async def send_away(self, disconnect: Disconnect = SHUTDOWN) -> None:
         """Tell every session to go, and wait until each is told or given up."""
@@ -143,6 +147,7 @@ class Hub(Asking):
         self.sessions[session.id] = session
         self.stats.sessions[gateway] += 1
         self.stats.opened[gateway] += 1
+        self.arrivals.opened(self.wheel)
         return session
 
     def ended(self, session: Session) -> None:

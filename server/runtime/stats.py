@@ -13,6 +13,8 @@ class Stats:
     sessions: Counter[str] = field(default_factory=Counter)
     """Open sessions by gateway."""
     opened: Counter[str] = field(default_factory=Counter)
+    turned_away: int = 0
+    """Sessions that were not opened, because there was no room."""
     closed: Counter[int] = field(default_factory=Counter)
     """Sessions ended by the server, by code."""
     refused: Counter[int] = field(default_factory=Counter)

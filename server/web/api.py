@@ -1,4 +1,4 @@
-"""The few calls that pages make beside their socket: one's name, and lists."""
+"""The few calls beside the sockets: one's name, lists, what a channel costs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from aiohttp import web
 
-from ..errors import PERMISSION_DENIED, Refusal
-from ..keys import CHAT_ROWS, IDENTIFY, NOTE_ROWS
-from ..model import Principal
+from ..errors import PERMISSION_DENIED, UNKNOWN_CHANNEL, Refusal
+from ..keys import CHAT_ROWS, HUB, IDENTIFY, NOTE_ROWS, PRINCIPAL
+from ..model import Action, Principal
 from .body import read_words
 from .identity import VISITOR, Visitor, keep_guest
 from .names import check_name
@@ -17,6 +17,7 @@ from .names import check_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..hub.hub import Hub
     from ..kinds.chat.rows import RoomRow
     from ..kinds.notes.rows import NoteRow
 
@@ -51,6 +52,31 @@ async def notes(request: web.Request) -> web.StreamResponse:
     """`GET /api/notes`: the notes, the one edited last first."""
     found: Sequence[NoteRow] = await request.app[NOTE_ROWS].notes(LIST_LIMIT)
     return _json({"notes": found})
+
+
+async def explain(request: web.Request) -> web.StreamResponse:
+    """`GET /api/channels/{channel}/explain`: what it costs here, and who is slow in it.
+
+    For whom may subscribe. To others it is answered as where nobody uses the channel.
+    """
+    hub, name = request.app[HUB], request.match_info["channel"]
+    found = None
+    if await _may_follow(hub, request[PRINCIPAL], name):
+        found = hub.explain(name)
+    if found is None:
+        raise Refusal(UNKNOWN_CHANNEL)
+    words = msgspec.to_builtins(found, str_keys=True)
+    return _json(words | {"top": None if found.top is None else str(found.top)})
+
+
+async def _may_follow(hub: Hub, who: Principal, name: str) -> bool:
+    try:
+        await hub.registry.kind(name).authorize(who, name, Action.SUBSCRIBE)
+    except Refusal as refusal:
+        if refusal.error.temporary:
+            raise
+        return False
+    return True
 
 
 def _json(found: object) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from aiohttp import StreamReader
 
 MAX_BODY_BYTES: Final = 4096
+BODY_TIMEOUT_S: Final = 10.0
+"""A body that takes longer is not waited for."""
 
 Words = TypeVar("Words", bound=msgspec.Struct)
 
@@ -20,12 +23,17 @@ Words = TypeVar("Words", bound=msgspec.Struct)
 async def read_words(request: web.Request, shape: type[Words]) -> Words:
     """Return the body of a call as `shape`.
 
-    Raises `Refusal` (bad request) where it is not, and HTTPRequestEntityTooLarge.
+    Raises `Refusal` (bad request) where it is not, HTTPRequestEntityTooLarge, and
+    HTTPRequestTimeout where it does not come.
     """
     # A form of another page cannot send this content type without asking first.
     if request.content_type != "application/json":
         raise Refusal(BAD_REQUEST.because("Content-Type must be application/json"))
-    body = await _read(request.content)
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            body = await _read(request.content)
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="The body did not come.\n") from None
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -69,10 +69,20 @@ COUNTED: Final = (
         "gateway",
     ),
     Counted(
+        "hubbub_sessions_turned_away_total",
+        "Sessions that were not opened, because there was no room.",
+        lambda hub: hub.stats.turned_away,
+    ),
+    Counted(
         "hubbub_sessions_closed_total",
         "Sessions that the server ended, by close code.",
         lambda hub: hub.stats.closed,
         "code",
+    ),
+    Counted(
+        "hubbub_sessions_per_cpu_second",
+        "Sessions that can be opened in a second of CPU: 500 until it was measured.",
+        lambda hub: hub.arrivals.rate,
     ),
     Counted("hubbub_channels", "Open channels.", lambda hub: len(hub.channels)),
     Counted("hubbub_tasks", "Tasks of the hub that run.", lambda hub: len(hub.tasks)),

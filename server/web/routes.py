@@ -49,6 +49,7 @@ def _routes() -> list[web.RouteDef]:
         web.get("/api/rooms", api.rooms),
         web.get("/api/notes", api.notes),
         web.post("/api/name", api.rename),
+        web.get("/api/channels/{channel}/explain", api.explain),
         web.get("/static/{path:.+}", static_file, name=gate.SHARED),
         web.get(r"/socket.io/{file:socket\.io\.[a-z.]+}", socketio_client),
         web.get("/favicon.ico", favicon),

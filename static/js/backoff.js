@@ -1,6 +1,14 @@
 // @ts-check
 
-/** How long to wait before the next try: full jitter over a window that doubles. */
+/** How a server says in its close reason when it wants this client back. */
+const TOLD = /; retry (\d{1,5}) ms$/;
+/** So much later than told, at most. */
+const JITTER = 0.2;
+
+/**
+ * How long to wait before the next try: as the server said; else full jitter over a
+ * window that doubles.
+ */
 export class Backoff {
   #minDelayMs;
   #maxDelayMs;
@@ -19,8 +27,14 @@ export class Backoff {
     return this.#tries;
   }
 
-  /** The next delay in ms; its window is twice the one before. */
-  next() {
+  /**
+   * The next delay in ms; without a time that is told, its window is twice the one before.
+   *
+   * @param {string} reason  of the close
+   */
+  next(reason = "") {
+    const told = TOLD.exec(reason);
+    if (told) return Number(told[1]) * (1 + JITTER * this.#random());
     const windowMs = this.#minDelayMs * 2 ** this.#tries++;
     return this.#random() * Math.min(this.#maxDelayMs, windowMs);
   }

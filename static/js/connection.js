@@ -135,7 +135,7 @@ export class Connection {
     if (lived >= PROVEN_AFTER_MS) backoff.reset();
     this.#deadline.stop();
     this.#become("reconnecting", code, reason);
-    this.#plan();
+    this.#plan(reason);
     onLost();
     this.#options.onChange();
   }
@@ -151,12 +151,16 @@ export class Connection {
     this.#options.onChange();
   }
 
-  /** "offline" is a guess of the browser's (loopback may answer): try, but seldom. */
-  #plan() {
+  /**
+   * "offline" is a guess of the browser's (loopback may answer): try, but seldom.
+   *
+   * @param {string} [reason]  of the close
+   */
+  #plan(reason) {
     const { backoff } = this.#options;
     const offline = globalThis.navigator?.onLine === false;
     this.state = offline ? "offline" : "reconnecting";
-    const delayMs = offline ? backoff.longest() : backoff.next();
+    const delayMs = offline ? backoff.longest() : backoff.next(reason);
     this.#retry.start(delayMs, () => this.#redial());
   }
 

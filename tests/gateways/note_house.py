@@ -195,6 +195,14 @@ class Yjs(Typist):
         while await self.receive() != codec.SaveRequest(number):
             pass
 
+    async def last_words(self) -> str:
+        """Take in what comes until the close; return the reason in its frame."""
+        while True:
+            try:
+                await self.receive()
+            except Closed as closed:
+                return closed.reason
+
     async def farewell(self) -> tuple[int, str]:
         """Take in what comes until the close; return its code, and why, if told."""
         reason = ""
@@ -213,6 +221,7 @@ class Closed(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(code, reason)
         self.code = code
+        self.reason = reason
 
 
 class Denied(Exception):

@@ -6,11 +6,16 @@ import asyncio
 import json
 import os
 import socket
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    "Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\r\n"
+    "Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n{more}\r\n"
 )
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
@@ -22,36 +27,62 @@ class RawPeer:
         self._sock = sock
         self._loop = asyncio.get_running_loop()
         self._read = b""
+        self.agreed = ""
+        """What the server answered to the offers of extensions."""
+        self.compressed = False
+        """Whether the newest frame's first reserved bit was set."""
 
     @classmethod
     async def connect(
-        cls, port: int, path: str, receive_bytes: int | None = None
+        cls,
+        port: int,
+        path: str,
+        receive_bytes: int | None = None,
+        *,
+        offers: Sequence[str] = (),
     ) -> RawPeer:
-        """Shake hands; `receive_bytes` bounds the kernel's buffer, None does not."""
+        """Shake hands; `receive_bytes` bounds the kernel's buffer, None does not.
+
+        `offers`: one header of extensions each.
+        """
         sock = socket.socket()
         sock.setblocking(False)
         if receive_bytes is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         peer = cls(sock)
         await peer._loop.sock_connect(sock, ("127.0.0.1", port))
-        await peer._loop.sock_sendall(sock, _HANDSHAKE.format(path=path).encode())
+        more = "".join(f"Sec-WebSocket-Extensions: {each}\r\n" for each in offers)
+        handshake = _HANDSHAKE.format(path=path, more=more)
+        await peer._loop.sock_sendall(sock, handshake.encode())
         while b"\r\n\r\n" not in peer._read:
             await peer._more()
         head, _, peer._read = peer._read.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101")
+        for line in head.decode().split("\r\n"):
+            name, _, value = line.partition(": ")
+            if name.lower() == "sec-websocket-extensions":
+                peer.agreed = value
         return peer
 
+    async def pour(self, data: bytes) -> None:
+        """Send bytes as they are; raise OSError where the server is gone."""
+        await self._loop.sock_sendall(self._sock, data)
+
     async def send(self, opcode: int, payload: bytes = b"") -> None:
-        """Send one masked frame."""
+        """Send one masked frame; bits beside the opcode's go into the first byte."""
+        await self.send_part(0x80 | opcode, payload)
+
+    async def send_part(self, first: int, payload: bytes) -> None:
+        """Send one masked frame with this first byte, so that more may follow."""
         mask = os.urandom(4)
         masked = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
         length = len(payload)
         if length < 126:
-            head = bytes((0x80 | opcode, 0x80 | length))
+            head = bytes((first, 0x80 | length))
         elif length < 65_536:
-            head = bytes((0x80 | opcode, 0xFE)) + length.to_bytes(2, "big")
+            head = bytes((first, 0xFE)) + length.to_bytes(2, "big")
         else:
-            head = bytes((0x80 | opcode, 0xFF)) + length.to_bytes(8, "big")
+            head = bytes((first, 0xFF)) + length.to_bytes(8, "big")
         await self._loop.sock_sendall(self._sock, head + mask + masked)
 
     async def say(self, words: object) -> None:
@@ -82,6 +113,18 @@ class RawPeer:
         except OSError:
             return code
 
+    async def goodbye(self) -> tuple[int, str]:
+        """Read on to the server's close; return its code and reason."""
+        while (found := await self.receive())[0] != CLOSE:
+            pass
+        return int.from_bytes(found[1][:2], "big"), found[1][2:].decode()
+
+    def reset(self) -> None:
+        """Drop the connection with a reset."""
+        linger = struct.pack("ii", 1, 0)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._sock.close()
+
     def close(self) -> None:
         """Drop the connection."""
         self._sock.close()
@@ -103,4 +146,5 @@ class RawPeer:
         if len(read) < start or len(read) < start + length:
             return None
         self._read = read[start + length :]
+        self.compressed = bool(read[0] & 0x40)
         return read[0] & 0x0F, read[start : start + length]

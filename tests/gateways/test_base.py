@@ -198,7 +198,7 @@ async def test_a_close_waits_for_its_answer(place: Place, connect: Connect) -> N
     transport = transport_of(session_of(place, "g_1"))
     place.hub.disconnect_all(SHUTDOWN)
     opcode, payload = await peer.receive()
-    assert (opcode, payload) == (CLOSE, b"\x0b\xb9shutdown")
+    assert (opcode, payload) == (CLOSE, b"\x0b\xb9shutdown; retry 1000 ms")
     await peer.say({"type": "ping"})
     await turns(100)
     assert not transport.is_closing()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import WSServerHandshakeError
 
+from server.gateways import deflate
 from server.gateways.yjs import codec
 from server.settings import Settings
-from tests.gateways.note_house import House, open_house
+from tests.gateways.note_house import House, Yjs, open_house
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -115,3 +116,40 @@ async def test_a_text_frame_has_the_bound_of_the_native_wire() -> None:
         await bob.write("x" * 4096)
         await bob.send(codec.saved(1))
         await bob.is_saved(1)
+
+
+async def test_both_wires_are_compressed_once_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """For all who agreed to it (RFC 7692); what they say may be compressed as well."""
+    compressed: list[bytes] = []
+    whole = deflate.deflate
+
+    def counting(payload: bytes, window_bits: int) -> bytes:
+        compressed.append(payload)
+        return whole(payload, window_bits)
+
+    text = "what is said again and again " * 30
+    async with open_house(Settings(compress=True)) as house:
+        editors = []
+        for who in ("ada", "bob", "cyd"):
+            path = f"/ws/notes/lab?as={who}"
+            editors.append(Yjs(await house.client.ws_connect(path, compress=15)))
+            await editors[-1].sync()
+        scripts = []
+        for _ in range(2):
+            path = "/ws/notes/lab?as=dan&format=json"
+            scripts.append(await house.client.ws_connect(path, compress=15))
+            await scripts[-1].receive_json()
+        monkeypatch.setattr(deflate, "deflate", counting)
+        await editors[0].write(text)
+        for each in editors:
+            await each.reads(text)
+        for script in scripts:
+            change = await script.receive_json()
+            assert change["data"] == {"changes": [[0, 0, text]]}
+        assert len(compressed) == 2
+        late = Yjs(await house.client.ws_connect("/ws/notes/lab", compress=15))
+        await late.sync()
+        assert str(late.text) == text
+        assert len(compressed) == 3

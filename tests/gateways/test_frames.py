@@ -27,3 +27,19 @@ def test_each_kind_has_its_opcode() -> None:
     assert frames.ping() == b"\x89\x00"
     assert frames.pong(b"p") == b"\x8a\x01p"
     assert frames.close(3001, "shutdown") == b"\x88\x0a\x0b\xb9shutdown"
+
+
+def test_frames_are_cut_as_they_were_joined() -> None:
+    """Each with its first byte, whatever form its length has."""
+    told = [b"", b"x" * 125, b"x" * 126, b"x" * 65_535, b"x" * 65_536]
+    chunk = b"".join(frames.text(each) + frames.binary(each) for each in told)
+    found = list(frames.cut(chunk))
+    assert [payload for _, payload in found] == [each for each in told for _ in "tb"]
+    assert [head for head, _ in found] == [0x81, 0x82] * len(told)
+    assert b"".join(frames.plain(*each) for each in found) == chunk
+
+
+def test_a_compressed_frame_says_so() -> None:
+    """By its first reserved bit (RFC 7692 section 6); the opcode is the same."""
+    assert frames.compressed(0x81, b"ab") == b"\xc1\x02ab"
+    assert frames.compressed(0x82, b"ab") == b"\xc2\x02ab"

@@ -18,7 +18,7 @@ from server.model import SERVER, Done, Event, Member, Position, Principal
 from server.seams.kind import Keep, Policy
 from server.stores.ring import Bounds
 from tests.hub.stage import ANN, BOB, ROOM, Stage, raise_curtain
-from tests.looptime import LoopTime, turns
+from tests.looptime import LoopTime, turns, until
 
 
 @pytest.fixture
@@ -55,6 +55,36 @@ async def test_all_are_disconnected_with_one_code(stage: Stage) -> None:
     guests = [stage.guest() for _ in range(3)]
     stage.hub.disconnect_all(FORCED)
     assert [guest.wire.closed_with for guest in guests] == [[FORCED]] * 3
+
+
+async def test_many_are_sent_away_in_batches_and_all_are_awaited(stage: Stage) -> None:
+    """What waits for each comes first, and each has its own time to come back."""
+    LoopTime()
+    guests = [stage.guest() for _ in range(500)]
+    for guest in guests:
+        guest.session.tell(Done(1))
+    leaving = asyncio.Task(stage.hub.send_away())
+    await turns(1)
+    gone = sum(bool(guest.wire.closed_with) for guest in guests)
+    assert 0 < gone < 100
+    await until(leaving.done)
+    assert all(guest.told == [Done(1)] for guest in guests)
+    disconnects = [guest.wire.closed_with for guest in guests]
+    assert disconnects == [[SHUTDOWN]] * 500
+    returns_ms = {each.return_ms for (each,) in disconnects}
+    assert returns_ms == {1_000 + 4 * each for each in range(500)}
+    assert stage.hub.sessions == {}
+
+
+async def test_a_rush_of_sessions_is_measured(stage: Stage) -> None:
+    """By the hub's own wheel: it tells those who leave when to come back."""
+    time = LoopTime()
+    unmeasured = stage.hub.arrivals.rate
+    for _ in range(100):
+        stage.guest()
+    await time.advance(1.1)
+    await time.advance(1.1)
+    assert stage.hub.arrivals.rate != unmeasured
 
 
 async def test_a_stop_lets_what_was_submitted_be_kept() -> None:

@@ -165,3 +165,10 @@ def test_what_is_gone_is_not_kept_by_its_timer() -> None:
     assert watched() is None
     timers.run_until(timers.now + 46.0)
     assert here.calls == 1
+
+
+def test_only_a_method_can_be_forgotten() -> None:
+    """What belongs to nobody would be gone at once."""
+    wheel = Wheel(ManualTimers(), SLOT_S)
+    with pytest.raises(TypeError):
+        wheel.remind(1.0, lambda: None)

@@ -36,6 +36,61 @@ async def test_waits_with_full_jitter_over_a_doubling_window(tab: Tab) -> None:
     """) == [0, 1000, 2000, 2000, 8000, 16000, 20000, 20000]
 
 
+@pytest.mark.parametrize(
+    ("chance", "wait_ms"), [(0, 700), (0.5, 770), (1, 840)], ids=str
+)
+async def test_comes_back_when_it_was_told_to(
+    tab: Tab, chance: float, wait_ms: int
+) -> None:
+    """Not before, and up to 20 % later; the pill counts it down as any other wait."""
+    assert await tab.run(f"""
+        world.chance = {chance};
+        world.connect();
+        world.socket.drop(3001, "shutdown; retry 700 ms");
+        const told = [world.states.at(-1).state, world.states.at(-1).retryInS];
+        clock.advance({wait_ms} - 1);
+        const before = world.sockets.length;
+        clock.advance(1);
+        world.socket.accept();
+        return [...told, before, world.sockets.length, hub.state];
+    """) == ["reconnecting", 1, 1, 2, "live"]
+
+
+async def test_a_told_time_is_for_the_first_try_only(tab: Tab) -> None:
+    """A server that is not there by then is tried again as after any other loss."""
+    assert await tab.run("""
+        world.chance = 1;
+        world.connect();
+        const waits = [];
+        for (const reason of ["shutdown; retry 7000 ms", "", ""]) {
+          world.socket.drop(3001, reason);
+          waits.push(hub.retryInMs);
+          clock.advance(hub.retryInMs);
+        }
+        return waits;
+    """) == [8400, 500, 1000]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "shutdown",
+        "retry 7000 ms",
+        "x; retry 700000 ms",
+        "x; retry -1 ms",
+        "x; retry ms",
+    ],
+)
+async def test_words_that_are_no_time_are_none(tab: Tab, reason: str) -> None:
+    """It comes back as after any other loss."""
+    assert await tab.run(f"""
+        world.chance = 1;
+        world.connect();
+        world.socket.drop(3001, "{reason}");
+        return [hub.retryInMs, world.states.at(-1).reason];
+    """) == [500, reason]
+
+
 async def test_tells_when_it_will_try_again(tab: Tab) -> None:
     """`retryInMs` counts down; the event says whole seconds and the close code."""
     assert await tab.run("""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,8 +17,10 @@ from server.errors import TOO_MANY_REQUESTS, Refusal
 from server.hub.hub import Hub
 from server.kinds.chat.rows import RoomRow
 from server.kinds.notes.rows import NoteRow
-from server.runtime.clock import SystemClock, random_id
+from server.runtime.clock import SystemClock, random_epoch, random_id
+from server.seams.kind import Keep
 from server.settings import Settings
+from server.stores.memory import MemoryStore
 from server.web import routes
 from server.web.package import Files, own_files
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_aiohttp.plugin import AiohttpClient
 
     from server.keys import Identify
+    from server.seams.kind import Kind
 
     Client: TypeAlias = TestClient[web.Request, web.Application]
 
@@ -137,9 +140,12 @@ def build(files: Files, rows: Rows) -> Build:
         *,
         base: str = "",
         identify: Identify | None = None,
+        kinds: Mapping[str, Kind] | None = None,
     ) -> web.Application:
         app = web.Application()
-        hub = Hub({}, LocalBackplane(), SystemClock(), random_id)
+        clock = SystemClock()
+        hub = Hub(kinds or {}, LocalBackplane(), clock, random_id)
+        memory = MemoryStore(clock, random_epoch)
         app[keys.SETTINGS] = settings or Settings()
         app[keys.BASE] = base
         app[keys.HUB] = hub
@@ -157,7 +163,7 @@ def build(files: Files, rows: Rows) -> Build:
             app[keys.SECRET] = SECRET
             app[keys.CHAT_ROWS] = rows
             app[keys.NOTE_ROWS] = rows
-            await hub.start({})
+            await hub.start(dict.fromkeys(Keep, memory.log))
             yield
             await hub.stop()
 
@@ -176,8 +182,9 @@ def open_app(build: Build, aiohttp_client: AiohttpClient) -> Open:
         *,
         base: str = "",
         identify: Identify | None = None,
+        kinds: Mapping[str, Kind] | None = None,
     ) -> Client:
-        app = build(settings, base=base, identify=identify)
+        app = build(settings, base=base, identify=identify, kinds=kinds)
         if base:
             host = web.Application()
             host.add_subapp(base, app)

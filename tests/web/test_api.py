@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from server import keys
+from server.errors import PERMISSION_DENIED, UNAVAILABLE, Refusal
 from server.kinds.chat.rows import RoomRow
 from server.kinds.notes.rows import NoteRow
-from server.model import Principal
+from server.kinds.open import OpenKind
+from server.model import Action, Principal, Subscribe
+from server.runtime.clock import SystemClock
 from server.web.identity import COOKIE, read_cookie
+from tests.hub.stage import ANN
+from tests.hub.wires import FakeWire, RecordingCodec
+from tests.looptime import turns
 
 from .conftest import SECRET
 
@@ -112,3 +119,97 @@ async def test_rooms_and_notes_are_listed(client: Client, rows: Rows) -> None:
         }
     async with client.get("/api/notes") as answer:
         assert (await answer.json())["notes"][0]["title"] == "Welcome"
+
+
+# What a channel costs
+
+
+class Doors(OpenKind):
+    """Channels that are closed to all, or at the moment, by their names."""
+
+    async def authorize(self, who: Principal, channel: str, action: Action) -> None:
+        """Refuse by name; asked as for a subscribe."""
+        assert action is Action.SUBSCRIBE
+        if channel.endswith("closed"):
+            raise Refusal(PERMISSION_DENIED)
+        if channel.endswith("away"):
+            raise Refusal(UNAVAILABLE)
+
+
+@pytest.fixture
+async def explained(open_app: Open) -> Client:
+    """A client of a server whose channels `open:room` and `open:closed` are used.
+
+    Of the room's two subscribers one does not read: 40 bytes or more wait for it.
+    """
+    client = await open_app(kinds={"open": Doors(SystemClock())})
+    hub = client.app[keys.HUB]
+    wires = []
+    for _ in range(2):
+        words = RecordingCodec("json", frame_bytes=40)
+        wires.append(FakeWire(words))
+        session = hub.open_session(ANN, "test", words, wires[-1])
+        await session.dispatch(Subscribe(None, "open:room", None))
+    await turns(5)
+    wires[0].stall()
+    for channel in ("open:room", "open:closed"):
+        await hub.publish(channel, "hi")
+    await turns(5)
+    return client
+
+
+async def test_a_channel_is_explained(explained: Client) -> None:
+    """All that `hub.explain` knows; percentiles of bytes by their number."""
+    hub = explained.app[keys.HUB]
+    position = hub.channels["open:room"].top
+    held = max(session.outbox.held_bytes for session in hub.sessions.values())
+    assert held >= 40
+    async with explained.get("/api/channels/open:room/explain") as answer:
+        assert answer.status == 200
+        assert answer.content_type == "application/json"
+        assert await answer.json() == {
+            "channel": "open:room",
+            "top": str(position),
+            "subscribers": {"json": 2},
+            "joining": 0,
+            "listeners": 0,
+            "waiting": 0,
+            "publications": 1,
+            "runs": 1,
+            "encodes": 2,
+            "deliveries": 2,
+            "queued_bytes": {"50": 0, "90": held, "99": held, "100": held},
+        }
+
+
+async def test_what_may_not_be_known_is_not_there(explained: Client) -> None:
+    """Absent, unknown, malformed and forbidden: the same bytes. Nothing is opened."""
+    hub = explained.app[keys.HUB]
+    before = set(hub.channels)
+    assert before == {"open:room", "open:closed"}
+    answers = set()
+    channels = ("open:nobody", "open:closed", "none:room", "room", "open:%20", "open:")
+    for name in channels:
+        async with explained.get(f"/api/channels/{name}/explain") as answer:
+            headers = dict(answer.headers)
+            for each in ("Date", "Set-Cookie", "Content-Security-Policy"):
+                headers.pop(each, None)
+            answers.add((answer.status, await answer.read(), tuple(headers.items())))
+    ((status, body, _),) = answers
+    assert (status, body) == (404, b'{"code": 102, "message": "unknown channel"}')
+    assert set(hub.channels) == before
+
+
+async def test_who_cannot_be_asked_is_away(explained: Client) -> None:
+    """What is temporary says so: it tells nothing of the channel."""
+    async with explained.get("/api/channels/open:away/explain") as answer:
+        assert answer.status == 503
+
+
+async def test_nothing_is_changed_by_asking(explained: Client) -> None:
+    """Only GET and HEAD are answered."""
+    path = "/api/channels/open:room/explain"
+    async with explained.post(path, headers=from_page(explained)) as answer:
+        assert answer.status == 405
+    async with explained.head(path) as answer:
+        assert (answer.status, await answer.read()) == (200, b"")

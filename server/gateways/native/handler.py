@@ -23,6 +23,7 @@ from ...keys import HUB, PRINCIPAL, SETTINGS
 from ...model import Event, Failed, Position, Publish, Subscribe, split_channel
 from ..base import accept
 from ..commands import Rejected, command_of
+from ..deflate import spoken
 from ..door import check_text, decode_json
 from .codec import NATIVE, decode
 from .text import TEXT
@@ -122,9 +123,14 @@ async def any_channel(request: web.Request) -> web.WebSocketResponse:
     """`/ws`: any number of channels, none to begin with."""
     hub, settings = request.app[HUB], request.app[SETTINGS]
     ws, socket = await accept(
-        request, hub, settings, max_frame_bytes=settings.max_frame_bytes
+        request,
+        hub,
+        settings,
+        max_frame_bytes=settings.max_frame_bytes,
+        compress=settings.compress,
     )
-    session = hub.open_session(request[PRINCIPAL], "native", NATIVE, socket)
+    codec = spoken(NATIVE, ws.deflate)
+    session = hub.open_session(request[PRINCIPAL], "native", codec, socket)
     await socket.serve(NativeReceiver(session))
     return ws
 
@@ -140,10 +146,14 @@ def one_channel(
         subscribe = first_subscribe(request, channel)
         hub, settings = request.app[HUB], request.app[SETTINGS]
         ws, socket = await accept(
-            request, hub, settings, max_frame_bytes=settings.max_frame_bytes
+            request,
+            hub,
+            settings,
+            max_frame_bytes=settings.max_frame_bytes,
+            compress=settings.compress,
         )
         only_text = kind == "chat" and request.query.get("format") == "text"
-        codec = TEXT if only_text else NATIVE
+        codec = spoken(TEXT if only_text else NATIVE, ws.deflate)
         session = hub.open_session(request[PRINCIPAL], "native", codec, socket)
         receiver = NativeReceiver(
             session, subscribe, says_text=kind == "chat", only_text=only_text

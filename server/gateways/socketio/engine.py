@@ -34,7 +34,6 @@ PROBED: Final = frames.text(b"3probe")
 """Packets of our own, as frames."""
 
 _TEXT_HEAD: Final = frames.text(b"")[0]
-_MEDIUM, _LONG = 126, 127
 
 
 class Kind(enum.Enum):
@@ -145,15 +144,9 @@ def payload_of(chunk: bytes) -> bytes:
 
 
 def _packets(chunk: bytes) -> Iterator[bytes]:
-    """Cut our own frames (RFC 6455 section 5.2: unmasked) into encoded packets."""
-    at = 0
-    while at < len(chunk):
-        length, start = chunk[at + 1], at + 2
-        if length >= _MEDIUM:
-            start = at + (4 if length == _MEDIUM else 10)
-            length = int.from_bytes(chunk[at + 2 : start], "big")
-        packet = chunk[start : start + length]
-        if chunk[at] != _TEXT_HEAD:
-            packet = Kind.BINARY.value + base64.b64encode(packet)
-        yield packet
-        at = start + length
+    """Cut our own frames into encoded packets."""
+    for head, packet in frames.cut(chunk):
+        if head != _TEXT_HEAD:
+            yield Kind.BINARY.value + base64.b64encode(packet)
+        else:
+            yield packet

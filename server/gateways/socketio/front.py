@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 
 from ...keys import HUB, SETTINGS
 from .. import frames
+from ..admission import admit
 from ..base import accept
 from . import engine
 from .bodies import refusal
@@ -65,6 +66,7 @@ class Front:
     # The handshake
 
     async def _open_polling(self, request: web.Request) -> web.StreamResponse:
+        admit(request.app[HUB], request.app[SETTINGS])
         connection = self._connection(request)
         polling = Polling(connection)
         connection.way = polling
@@ -128,6 +130,7 @@ class Front:
             connection.hub,
             settings,
             max_frame_bytes=settings.max_frame_bytes,
+            is_new=False,
         )
         await Upgrade(connection, socket).serve()
         return ws

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 from aiohttp import hdrs, web
 
 from ... import observability
+from ...errors import FLOODED
+from ..flood import Allowance
 from . import engine
 from .bodies import read_whole, refusal
 from .engine import Fault, NotAPacket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from ...hub.hub import Hub
     from ...hub.session import Session
@@ -56,6 +58,8 @@ class Posts:
         self.is_hurried = False
         self._taken: asyncio.Future[bool] | None = None
         self._at_work = 0
+        frames_per_s = connection.settings.frames_per_s
+        self._allowance = Allowance(frames_per_s) if frames_per_s else None
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Take a payload; answered when all of it was carried out."""
@@ -108,13 +112,21 @@ class Posts:
     async def _carry_out(self, body: bytes, taken: asyncio.Future[bool]) -> None:
         whole = False
         try:
-            whole = await self._connection.take(engine.decode_payload(body))
+            packets = engine.decode_payload(body)
+            whole = await self._connection.take(self._counted(packets))
         except NotAPacket:
             self._connection.fail()
         finally:
             self._at_work -= 1
             if not taken.done():
                 taken.set_result(whole)
+
+    def _counted(self, packets: Iterable[Packet]) -> Iterator[Packet]:
+        """Yield packets; one too many of them ends the session, as frames do."""
+        for packet in packets:
+            if self._allowance is not None and not self._allowance.take():
+                self._connection.session.close(FLOODED)
+            yield packet
 
     def hurry(self) -> None:
         """Answer the one that waits, if it is hurried: its payload is under way."""

@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import HttpVersion11, hdrs, web
 
-from ...errors import BAD_REQUEST, DENIED, LIMIT_EXCEEDED, SERVER_ERROR, Refusal
+from ...errors import (
+    BAD_REQUEST,
+    DENIED,
+    LIMIT_EXCEEDED,
+    SERVER_ERROR,
+    UNAVAILABLE,
+    Refusal,
+)
 from ...keys import HUB, PRINCIPAL, SETTINGS
 from ...model import Action, Failed, Position, Subscribe, split_channel
+from ..admission import FULL, RETRY_AFTER_S, is_full
 from ..places import MAX_PLACES, read_places
 from .answers import error_of, refuse
-from .codec import CHUNKED, PLAIN, PlacesCodec
+from .codec import CHUNKED, PLAIN, PlacesCodec, closing_lines, retry_line
 from .posting import post
 from .stream import TEMPORARY_RETRY_MS, Stream
 
@@ -50,12 +58,15 @@ def follow(draw: Draw) -> Callable[[web.Request], Awaitable[web.StreamResponse]]
             wanted = wanted_of(request, hub.limits.subscriptions)
         except Refusal as refusal:
             return refuse(Failed(None, None, refusal.error))
+        is_head = request.method == hdrs.METH_HEAD
+        if not is_head and is_full(hub, request.app[SETTINGS]):
+            return _turned_away(wanted[0].channel, draw)
         failed = await _refusal_of(hub, request[PRINCIPAL], wanted)
         if failed is not None and not _may_pass(failed.error):
             return refuse(failed)
         response = web.StreamResponse(headers=HEADERS)
         response.force_close()
-        if request.method != hdrs.METH_HEAD:
+        if not is_head:
             await _serve(request, response, draw, wanted, failed)
         return response
 
@@ -111,6 +122,17 @@ async def _refusal_of(
 def _may_pass(error: ReplyError) -> bool:
     # Too many channels on this server, which are fewer later.
     return error.temporary or error.code == LIMIT_EXCEEDED.code
+
+
+def _turned_away(channel: str, draw: Draw) -> web.Response:
+    """Return a stream that says when to come back, and nothing else."""
+    failed = Failed(None, channel, UNAVAILABLE.because(FULL))
+    first_ms, last_ms = (1_000 * seconds for seconds in RETRY_AFTER_S)
+    lines = retry_line(draw(first_ms, last_ms)) + (PLAIN.encode(failed) or b"")
+    body = lines + closing_lines(SERVER_ERROR)
+    response = web.Response(body=body, headers=HEADERS)
+    response.force_close()
+    return response
 
 
 async def _serve(

@@ -18,7 +18,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from ...errors import SHUTDOWN
 from ..raw import RawWire
 from .codec import BEAT, closing_lines, retry_line
 
@@ -40,7 +39,6 @@ Draw: TypeAlias = "Callable[[int, int], int]"
 LOOK_S: Final = 1.0
 RETRY_MS: Final = (1_000, 3_000)
 """Each has a time of its own, so that those that are cut at once come back spread."""
-DRAIN_RETRY_MS: Final = (1_000, 5_000)
 TEMPORARY_RETRY_MS: Final = (4_000, 8_000)
 UNWANTED_RETRY_MS: Final = (30_000, 60_000)
 """An EventSource comes back even where it was told not to."""
@@ -86,10 +84,16 @@ class Stream(RawWire):
             self._transport.abort()
             return
         lines = closing_lines(disconnect)
-        pause_ms = _pause_ms(disconnect)
+        pause_ms = self._pause_ms(disconnect)
         if pause_ms is not None:
-            lines = retry_line(self._draw(*pause_ms)) + lines
+            lines = retry_line(pause_ms) + lines
         self.write(self._codec.frame(lines))
+
+    def _pause_ms(self, disconnect: Disconnect) -> int | None:
+        """Return how long a reader should wait that is told this; None: as before."""
+        if not disconnect.returns:
+            return self._draw(*UNWANTED_RETRY_MS)
+        return disconnect.return_ms
 
     # Its life
 
@@ -118,10 +122,3 @@ class Stream(RawWire):
     async def ended(self) -> None:
         """Wait until it was closed, or its peer has gone."""
         await self._ended.wait()
-
-
-def _pause_ms(disconnect: Disconnect) -> tuple[int, int] | None:
-    """Return how long a reader should wait that is told this; None: as before."""
-    if disconnect is SHUTDOWN:
-        return DRAIN_RETRY_MS
-    return None if disconnect.returns else UNWANTED_RETRY_MS

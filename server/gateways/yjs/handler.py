@@ -23,6 +23,7 @@ import msgspec
 
 from ...errors import (
     DENIED,
+    FLOODED,
     INVALID,
     NOT_YET,
     PERMISSION_DENIED,
@@ -61,14 +62,14 @@ _NOTHING = b"\x00"
 
 def close_words(disconnect: Disconnect) -> tuple[int, str]:
     """Say a disconnect in this wire's codes: 4400-4499 means stay away."""
-    if disconnect is SHUTDOWN:
-        return _GOING_AWAY, disconnect.reason
-    if disconnect is SLOW:
+    if disconnect == SHUTDOWN:
+        return _GOING_AWAY, disconnect.words
+    if disconnect in (SLOW, FLOODED):
         return _TRY_AGAIN, disconnect.reason
     if disconnect is DENIED:
         return _FORBIDDEN, disconnect.reason
     if disconnect.returns:
-        return _SERVER_FAULT, disconnect.reason
+        return _SERVER_FAULT, disconnect.words
     return _BAD_FRAME, disconnect.reason
 
 

@@ -211,7 +211,7 @@ export class NoteLink extends EventTarget {
       const detail = { code, reason: this.#reason || event?.reason };
       this.dispatchEvent(new CustomEvent("refused", { detail }));
     } else {
-      this.#retry.start(this.#backoff.next(), () => this.connect());
+      this.#retry.start(this.#backoff.next(event?.reason), () => this.connect());
     }
     this.#tell();
   }

@@ -109,10 +109,10 @@ async def test_who_talks_is_pinged_all_the_same(house: EchoHouse) -> None:
 
 
 async def test_pongs_that_nobody_asked_for_begin_nothing(house: EchoHouse) -> None:
-    """CVE-2026-48802: ten thousand of them, and still one ping in an interval."""
+    """CVE-2026-48802: thousands of them, and still one ping in an interval."""
     socket = await house.opened_socket()
     tasks = len(asyncio.all_tasks())
-    for _ in range(10_000):
+    for _ in range(4_000):
         await socket.say("3")
     await socket.say("4heard")
     assert await socket.hear() == "4heard"
@@ -171,6 +171,7 @@ async def test_a_websocket_s_own_pings_are_answered(house: EchoHouse) -> None:
     [
         (FORCED, "forced server close"),
         (SHUTDOWN, "server shutting down"),
+        (SHUTDOWN.retry(2300), "server shutting down"),
         (INVALID, "parse error"),
     ],
 )
@@ -186,7 +187,7 @@ async def test_a_farewell_is_said_behind_what_waited(
     assert await socket.hear() == "4bye"
     opcode, payload = await socket.raw.receive()
     assert opcode == CLOSE
-    assert payload == disconnect.code.to_bytes(2, "big") + disconnect.reason.encode()
+    assert payload == disconnect.code.to_bytes(2, "big") + disconnect.words.encode()
     socket.close()
     await until(lambda: len(house.front) == 0, 100_000)
     assert house.peer.reasons == [reason]

@@ -25,7 +25,7 @@ SMALL = Settings(
     ping_interval_s=10,
     close_timeout_s=0.2,
 )
-WIDE_MS, NARROW_MS = (1_000, 5_000), (1_000, 3_000)
+NARROW_MS = (1_000, 3_000)
 
 
 @pytest.fixture(params=[False, True], ids=["own", "hosted"])
@@ -204,14 +204,35 @@ async def test_the_farewell_comes_behind_what_waited(house: House) -> None:
 
 
 async def test_a_drain_spreads_who_comes_back(house: House) -> None:
-    """Each is told a time of its own, drawn from a wider span than at first."""
+    """Each is told a time of its own, one that the server can let them in at."""
     readers = [await house.follow("/sse/open:a") for _ in range(3)]
     await house.hub.send_away()
+    returns_ms = set()
     for reader in readers:
         closing = (await reader.rest())[-1]
-        assert closing.words["code"] == SHUTDOWN.code
-        assert reader.retries == [NARROW_MS[0], WIDE_MS[0]]
-    assert house.drawn == [NARROW_MS] * 3 + [WIDE_MS] * 3
+        assert closing.words == {"code": SHUTDOWN.code, "reason": SHUTDOWN.reason}
+        first_ms, return_ms = reader.retries
+        assert first_ms == NARROW_MS[0]
+        returns_ms.add(return_ms)
+    assert returns_ms == {1_000, 1_004, 1_008}
+    assert house.drawn == [NARROW_MS] * 3
+
+
+async def test_the_last_words_of_a_drain(house: House) -> None:
+    """The time to come back is the first line of the last event."""
+    reader = await house.follow("/sse/open:a")
+    session_of(house).close(SHUTDOWN.retry(2300))
+    assert (await reader.body()).endswith(
+        b'\n\nretry: 2300\nevent: closing\ndata: {"code":3001,"reason":"shutdown"}\n\n'
+    )
+
+
+async def test_who_is_cut_one_by_one_comes_back_by_itself(house: House) -> None:
+    """Without a time the reader's own stays: only many at once have to be spread."""
+    reader = await house.follow("/sse/open:a")
+    session_of(house).close(SHUTDOWN)
+    await reader.rest()
+    assert reader.retries == [NARROW_MS[0]]
 
 
 async def test_who_is_not_wanted_is_told_to_wait_long(house: House) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from server.errors import FORCED_RECONNECT
+from server.errors import FORCED_RECONNECT, SHUTDOWN, Disconnect
 from server.gateways.yjs import codec
 from server.gateways.yjs.codec import AwarenessEntry
 from server.gateways.yjs.handler import KEEP_ALIVE_S
@@ -531,3 +531,15 @@ async def test_a_disconnect_that_returns_says_so(house: House) -> None:
     ada = await house.join()
     house.hub.disconnect_all(FORCED_RECONNECT)
     assert (await ada.farewell())[0] == 4500
+
+
+@pytest.mark.parametrize("disconnect", [SHUTDOWN, FORCED_RECONNECT])
+async def test_many_are_told_when_to_come_back(
+    house: House, disconnect: Disconnect
+) -> None:
+    """In the close reason, which stock clients pass over."""
+    guests = [await house.join() for _ in range(3)]
+    house.hub.disconnect_all(disconnect)
+    assert {await guest.last_words() for guest in guests} == {
+        disconnect.retry(return_ms).words for return_ms in (1_000, 1_004, 1_008)
+    }
