@@ -2,7 +2,8 @@
 
 One core for the server, another for the load generator; only loopback. Every server is
 started anew for each round, and the servers take turns in it, so that a busy machine
-troubles all of them alike. What a row needs and this machine has not is left out, and
+troubles all of them alike. Some scenarios are of Hubbub alone, and stand in the table
+of aims. What a row needs and this machine has not is left out, and
 the table says so.
 """
 
@@ -19,21 +20,18 @@ from importlib.metadata import version
 
 from . import aims, table, workshop
 from .field import FIELD, Contender, chosen
-
-# These three are where `bench.nodes` looks for them.
-from .load import WARM_UP_S, WINDOW_WITHIN_S, Case, frame_for
+from .found import COMPARED, Scenario, Visit
+from .means import Means
 from .visits import (
     BURST,
     SLOW_PAYLOAD_BYTES,
+    SLOW_TIMES,
     SUBSCRIBERS,
-    Measuring,
-    Scenario,
-    Visit,
+    applicable,
+    visit,
 )
 from .wires import PAYLOAD_BYTES
 from .workshop import Missing, Runtime
-
-__all__ = ["WARM_UP_S", "WINDOW_WITHIN_S", "Case", "frame_for", "main"]
 
 RUNS, SECONDS = 3, 1.0
 QUICK_SECONDS = 0.4
@@ -41,23 +39,25 @@ QUICK = (Scenario.JOINING, Scenario.FAN_OUT)
 
 
 def measure_all(
-    measuring: Measuring,
+    means: Means,
     contenders: Sequence[Contender],
     scenarios: tuple[Scenario, ...],
     runs: int,
 ) -> dict[str, list[Visit]]:
     """Measure every server in every scenario, so many times, in turns."""
+    if not any(each in COMPARED for each in scenarios):
+        contenders = [each for each in contenders if applicable(each.word, scenarios)]
     found: dict[str, list[Visit]] = {each.word: [] for each in contenders}
     commands, missing = commands_of(contenders)
     for number in range(runs):
         for each in contenders:
             runtime = each.runtime
             if runtime in missing:
-                visit = Visit(faults=dict.fromkeys(scenarios, missing[runtime]))
+                came = Visit(faults=dict.fromkeys(scenarios, missing[runtime]))
             else:
                 say(f"{number + 1}/{runs} {each.word}")
-                visit = measuring.visit(each, commands[runtime], scenarios)
-            found[each.word].append(visit)
+                came = visit(means, each, commands[runtime], scenarios)
+            found[each.word].append(came)
     say("")
     return found
 
@@ -93,8 +93,9 @@ def heading(runs: int, seconds: float, cores: Sequence[int]) -> str:
     ]
     how = (
         f"{SUBSCRIBERS:,} subscribers; payload {PAYLOAD_BYTES} bytes, with one who does"
-        f" not read {SLOW_PAYLOAD_BYTES:,}; W publications at once, in rooms and beside"
-        f" that one {BURST}; medians of {runs} runs of {seconds:g} s"
+        f" not read {SLOW_PAYLOAD_BYTES:,} and runs {SLOW_TIMES} times as long; W"
+        f" publications at once, in rooms and beside that one {BURST}; medians of"
+        f" {runs} runs of {seconds:g} s"
     )
     load = f"load average when it ended {os.getloadavg()[0]:.1f}"
     return f"{machine}{shared}; {', '.join(versions)}.\n{how}; {load}."
@@ -144,10 +145,13 @@ def main() -> None:
     except Missing as reason:
         sys.exit(f"The load generator cannot be built: {reason}.")
     os.sched_setaffinity(0, {cores[-1]})
-    measuring = Measuring(generator, cores[0], cores[-1], given.seconds)
-    found = measure_all(measuring, given.servers, given.scenarios, given.runs)
+    means = Means(generator, cores[0], cores[-1], given.seconds)
+    found = measure_all(means, given.servers, given.scenarios, given.runs)
     print(heading(given.runs, given.seconds, cores), end="\n\n")
-    print(table.servers(given.servers, found), end="\n\n")
+    if any(each in COMPARED for each in given.scenarios):
+        print(table.servers(given.servers, found), end="\n\n")
+    if said := table.remarks(given.servers, found):
+        print(said, end="\n\n")
     print(aims.table(found))
 
 

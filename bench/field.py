@@ -22,7 +22,8 @@ PYTHON_SOCKETIO: Final = "python-socketio"
 
 _RIVAL_QUIET_S = 0.5
 # The market would take its share of the core; so it all but sleeps.
-_SERVE = ("-m", "server", "serve", "--memory", "--port", "0", "--market-hz", "0.1")
+SERVE_FLAGS: Final = ("--memory", "--port", "0", "--market-hz", "0.1")
+_SERVE = ("-m", "server", "serve", *SERVE_FLAGS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from .peers import pinned
 
 WINDOW_WITHIN_S = 10.0
 ANSWERS_WITHIN_S = 90.0
+RETURN_WITHIN_S = 60.0
 _LOOK_S = 0.05
 
 
@@ -31,6 +32,43 @@ class Heard:
     deliveries: int
     wall_s: float
     generator_s: float
+    p50_s: float
+    p99_s: float
+    max_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """How a crowd came back: what of it was lost, doubled, or not recovered."""
+
+    lost: int
+    wrong: int
+    unrecovered: int
+    retried: int
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Values that were read, and how old they were then."""
+
+    values: int
+    wall_s: float
+    generator_s: float
+    p99_s: float
+    max_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Publications that were acknowledged; latencies from when they were due.
+
+    `refused`: for now, as too many. `wall_s` ends when everybody has heard the last.
+    """
+
+    acknowledged: int
+    refused: int
+    wall_s: float
     p50_s: float
     p99_s: float
     max_s: float
@@ -108,6 +146,65 @@ class Crowd:
             told["deliveries"],
             told["wall_ns"] / 1e9,
             told["cpu_ns"] / 1e9,
+            told["p50_ns"] / 1e9,
+            told["p99_ns"] / 1e9,
+            told["max_ns"] / 1e9,
+        )
+
+    def leave(self, missed: int, *, within_s: float = WINDOW_WITHIN_S) -> None:
+        """Let all but the first hang up, who then says so much and hears it."""
+        self._ask(f"leave {missed} {within_s * 1e3:.0f}")
+
+    def come_back(self, *, within_s: float = RETURN_WITHIN_S) -> Returned:
+        """Let them come back at once. Raises `CrowdError` where not all get in."""
+        told = self._ask(f"return {within_s * 1e3:.0f}")
+        return Returned(
+            told["lost"],
+            told["wrong"],
+            told["unrecovered"],
+            told["retried"],
+            told["wall_ns"] / 1e9,
+        )
+
+    def listen(self, length_s: float) -> Read:
+        """Only read, for so long. Raises `CrowdError` where no value comes."""
+        told = self._ask(f"listen {length_s * 1e3:.0f}")
+        if not told["values"]:
+            raise CrowdError("no value came")
+        return Read(
+            told["values"],
+            told["wall_ns"] / 1e9,
+            told["cpu_ns"] / 1e9,
+            told["p99_ns"] / 1e9,
+            told["max_ns"] / 1e9,
+        )
+
+    def press(
+        self, window: int, length_s: float, *, within_s: float = ANSWERS_WITHIN_S / 2
+    ) -> Acknowledged:
+        """Let each speaker have so many under way, for so long.
+
+        Raises `CrowdError` where one is refused, or does not reach everybody in order.
+        """
+        return self._acknowledged("press", window, length_s, within_s)
+
+    def pace(
+        self, per_s: int, length_s: float, *, within_s: float = ANSWERS_WITHIN_S / 2
+    ) -> Acknowledged:
+        """Let the speakers say so many in a second, whatever is answered."""
+        return self._acknowledged("pace", per_s, length_s, within_s)
+
+    def _acknowledged(
+        self, word: str, number: int, length_s: float, within_s: float
+    ) -> Acknowledged:
+        order = f"{word} {number} {length_s * 1e3:.0f} {within_s * 1e3:.0f}"
+        told = self._ask(order)
+        if told["disorder"]:
+            raise CrowdError(f"{told['disorder']} came twice or out of order")
+        return Acknowledged(
+            told["acknowledged"],
+            told["refused"],
+            told["wall_ns"] / 1e9,
             told["p50_ns"] / 1e9,
             told["p99_ns"] / 1e9,
             told["max_ns"] / 1e9,

@@ -22,8 +22,7 @@ from urllib.request import urlopen
 from tests.services.postgres import Postgres, started
 from tests.services.redis import RedisServer
 
-from .__main__ import WARM_UP_S, WINDOW_WITHIN_S, Case, frame_for
-from .load import Crowd
+from .load import WARM_UP_S, WINDOW_WITHIN_S, Case, Crowd, frame_for
 from .peers import Peer, Running
 
 SUBSCRIBERS = 200

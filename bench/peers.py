@@ -129,6 +129,17 @@ class Running:
         """Let it go on."""
         self._process.send_signal(signal.SIGCONT)
 
+    def ask(self) -> str:
+        """Send it SIGUSR1; return the line that it says then.
+
+        Raises RuntimeError where it ends instead.
+        """
+        self._process.send_signal(signal.SIGUSR1)
+        line = "" if self._process.stdout is None else self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("ended when it was asked")
+        return line
+
     def cpu_s(self) -> float:
         """Return the seconds of CPU that it has used, in the kernel too."""
         threads = self._proc("task").iterdir()

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Final, TypeAlias
 
 from .field import Contender
-from .visits import Case, Run, Scenario, Visit
+from .found import Case, Run, Scenario, Visit
 
 Found: TypeAlias = Mapping[str, Sequence[Visit]]
 """The visits to each server, by its word; one number is one round in all of them."""
@@ -30,19 +30,32 @@ _COLUMNS: Final = (
 
 
 def servers(field: Sequence[Contender], found: Found) -> str:
-    """Return the table of all servers, and below it what could not be measured."""
+    """Return the table of all servers."""
     lines = [f"| {' | '.join(_COLUMNS)} |", f"|:--|{'--:|' * (len(_COLUMNS) - 1)}"]
     lines += [
         f"| {' | '.join((each.title, *_cells(found[each.word])))} |"
         for each in field
         if found.get(each.word)
     ]
+    return "\n".join(lines)
+
+
+def remarks(field: Sequence[Contender], found: Found) -> str:
+    """Return what is to be known of the figures, and what could not be measured."""
+    lines = [
+        f"- {each.title}, {scenario.value}: {note}"
+        for each in field
+        for visit in found.get(each.word, ())[:1]
+        for scenario, note in visit.notes.items()
+    ]
     faults = [
         f"- {each.title}, {scenario.value}: {fault}"
         for each in field
         for scenario, fault in _faults(found.get(each.word, ())).items()
     ]
-    return "\n".join([*lines, *(["", "Not measured:", "", *faults] if faults else [])])
+    if faults:
+        lines += [*([""] if lines else []), "Not measured:", "", *faults]
+    return "\n".join(lines)
 
 
 def _faults(visits: Sequence[Visit]) -> dict[Scenario, str]:

@@ -20,7 +20,10 @@ class Wire:
     `steps`: what the server is waited for to say, and what is said then. `answer`: a
     frame that is answered at any time, and its answer. `is_stream`: an HTTP response
     that does not end. `speaker`: the WebSocket that speaks in the place of subscribers
-    who cannot.
+    who cannot, of which there are `speakers`. `sources`: from how many addresses they
+    come. `has_positions`: events follow each other by their positions, and who comes
+    back says where it was. `mark`: what is said in the place of `~`. `value`: a frame
+    that holds it tells by its `time` how old it is.
     """
 
     path: str
@@ -29,6 +32,11 @@ class Wire:
     answer: tuple[str, str] = ("", "")
     is_stream: bool = False
     speaker: str = ""
+    speakers: int = 1
+    sources: int = 1
+    has_positions: bool = False
+    value: str = ""
+    mark: str = "~"
 
     def orders(self, port: int, payload_bytes: int = PAYLOAD_BYTES) -> list[str]:
         """Return the lines that tell the load generator all this."""
@@ -40,6 +48,11 @@ class Wire:
             "answer {}\t{}".format(*self.answer),
             f"publish {self.publication}",
             f"speaker {self.speaker}",
+            f"speakers {self.speakers}",
+            f"sources {self.sources}",
+            f"positions {self.has_positions:d}",
+            f"value {self.value}",
+            f"mark {self.mark}",
             # Without the two quotes and the mark.
             f"pad {payload_bytes - 3}",
         ]
@@ -53,6 +66,22 @@ LONG: Final = Wire(BARE.path, BARE.steps, f'"~{"." * 170}"')
 
 NATIVE: Final = Wire(BARE.path, BARE.steps, '{"type":"publish","data":"~"}')
 """Hubbub's own: docs/reference/native-wire.md."""
+
+CHAT: Final = Wire(
+    "/ws/chat/%s",
+    BARE.steps,
+    '{"type":"publish","id":##########,"channel":"chat:%s","data":"~"}',
+    speaker="/ws",
+    has_positions=True,
+    mark="^",
+)
+"""Who speaks has a WebSocket of its own, and is answered; the others listen.
+
+Chat is Markdown, in which `~` means something: what is said here is plain text.
+"""
+
+MARKET: Final = Wire("/ws/ticker", BARE.steps, "~", value='"event":"quote"')
+"""The whole board; nobody but the market speaks."""
 
 SSE: Final = Wire(
     "/sse/open:%s",

@@ -12,7 +12,7 @@
 #define SHORT_HEAD "HTTP/1.1 101"
 
 uint64_t disorder;
-static uint64_t heard_at_ns;
+uint64_t heard_at_ns;
 static uint8_t buffer[BUFFER_BYTES];
 
 static int reads_stream(const struct conn *conn) {
@@ -23,23 +23,38 @@ static int digit(uint8_t c) {
   return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Count what is stamped; return where the stamp ends, NULL where there is none. */
-static const uint8_t *take_stamped(struct conn *conn, const uint8_t *at, size_t length) {
-  const uint8_t *mark = memchr(at, '~', length);
-  if (mark == NULL || mark + 1 + STAMP > at + length) return NULL;
-  uint64_t stamp = 0;
+/* Read the first stamp; return where it ends, NULL where there is none. */
+const uint8_t *stamp_in(const uint8_t *text, size_t length, uint64_t *stamp) {
+  const uint8_t *mark = memchr(text, crowd.mark, length);
+  if (mark == NULL || mark + 1 + STAMP > text + length) return NULL;
+  *stamp = 0;
   for (int i = 1; i <= STAMP; i++) {
     int value = digit(mark[i]);
     if (value < 0) return NULL;
-    stamp = stamp << 4 | (uint64_t)value;
-  }
-  if (stamp <= conn->last_stamp) {
-    disorder++;
-  } else {
-    conn->last_stamp = stamp;
-    count(heard_at_ns > stamp ? heard_at_ns - stamp : 0);
+    *stamp = *stamp << 4 | (uint64_t)value;
   }
   return mark + 1 + STAMP;
+}
+
+/* Of several speakers only the positions say in which order they were heard. */
+static int is_next(struct conn *conn, uint64_t stamp, const uint8_t *text, size_t length) {
+  uint64_t before = conn->offset;
+  if (crowd.positions && note_position(conn, text, length) != before + 1) return 0;
+  if (crowd.speakers == 1 && stamp <= conn->last_stamp) return 0;
+  conn->last_stamp = stamp;
+  return 1;
+}
+
+/* Count what is stamped; return where the stamp ends, NULL where there is none. */
+static const uint8_t *take_stamped(struct conn *conn, const uint8_t *at, size_t length) {
+  uint64_t stamp;
+  const uint8_t *end = stamp_in(at, length, &stamp);
+  if (end == NULL) return NULL;
+  if (is_next(conn, stamp, at, length))
+    count(&heard, heard_at_ns > stamp ? heard_at_ns - stamp : 0);
+  else
+    disorder++;
+  return end;
 }
 
 static void go_on(struct conn *conn) {
@@ -54,6 +69,10 @@ static void take_step(struct conn *conn, const uint8_t *text, size_t length) {
   if (crowd.stream ? memmem(text, length, step->first, expected) == NULL
                    : length < expected || memcmp(text, step->first, expected) != 0)
     return;
+  if (crowd.returning)
+    catch_up(conn, text, length);
+  else if (crowd.positions)
+    note_position(conn, text, length);
   char filled[TEXT];
   size_t more = fill(filled, sizeof filled, step->second, conn->room);
   if (more) say(conn, 1, filled, more);
@@ -62,6 +81,11 @@ static void take_step(struct conn *conn, const uint8_t *text, size_t length) {
 }
 
 static void take_text(struct conn *conn, const uint8_t *text, size_t length) {
+  if (conn->only_speaks) {
+    take_answer(conn, text, length);
+    return;
+  }
+  if (crowd.value[0]) take_value(text, length);
   if (conn->state == READY && take_stamped(conn, text, length) != NULL) return;
   size_t prompt = strlen(crowd.answer.first);
   if (prompt && length == prompt && memcmp(text, crowd.answer.first, prompt) == 0)
@@ -153,7 +177,10 @@ static void hear(struct conn *conn) {
       recv(conn->fd, buffer + conn->rest_bytes, sizeof buffer - conn->rest_bytes, 0);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) {
-    fail("the server hung up");
+    if (crowd.returning && conn->state != READY)
+      begin_again(conn);
+    else
+      fail("the server hung up");
     return;
   }
   heard_at_ns = now_ns();
@@ -169,6 +196,13 @@ void turn(int timeout_ms) {
     struct conn *conn = &crowd.conns[events[i].data.u32];
     if (conn->state != CONNECTING) {
       hear(conn);
+      continue;
+    }
+    if (events[i].events & (EPOLLERR | EPOLLHUP)) {
+      if (crowd.returning)
+        begin_again(conn);
+      else
+        fail("the server does not accept");
       continue;
     }
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = events[i].data.u32};

@@ -12,6 +12,7 @@
 static const uint8_t mask[4] = {0x17, 0x2a, 0x9c, 0x51};
 static int next_room;
 static uint64_t last_stamp;
+uint64_t said[MISSED];
 
 /* What a client says is short: a socket that cannot take it at once is not well. */
 static void send_all(struct conn *conn, const uint8_t *bytes, size_t count) {
@@ -62,7 +63,10 @@ size_t fill(char *into, size_t room, const char *from, int number) {
 /* Ask for the upgrade (RFC 6455 section 4.1), or for the stream. */
 void ask_in(struct conn *conn) {
   char asked[TEXT], head[2 * TEXT];
-  fill(asked, sizeof asked, conn->only_speaks ? crowd.speaker_path : crowd.path, conn->room);
+  size_t used =
+      fill(asked, sizeof asked, conn->only_speaks ? crowd.speaker_path : crowd.path, conn->room);
+  if (crowd.positions && conn->position[0])
+    snprintf(asked + used, sizeof asked - used, "?since=%s", conn->position);
   const char *more = crowd.stream && !conn->only_speaks
                          ? "Accept: text/event-stream\r\n"
                          : "Connection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -73,17 +77,28 @@ void ask_in(struct conn *conn) {
   send_all(conn, (uint8_t *)head, (size_t)length);
 }
 
+/* Put the number in the place of the first #'s: as many digits as there are of them. */
+static void number(char *text, size_t length, uint64_t id) {
+  char *first = memchr(text, '#', length);
+  if (first == NULL) return;
+  char *at = first;
+  while (at < text + length && *at == '#') at++;
+  for (; at > first; id /= 10) *--at = (char)('0' + id % 10);
+}
+
 /* Write the frame of one publication; return how many bytes it is. */
-static size_t publication(uint8_t *into, int room) {
+static size_t publication(uint8_t *into, int room, uint64_t id) {
   char head[TEXT], text[4 * TEXT];
   size_t length = fill(head, sizeof head, crowd.publication, room);
   char *mark = memchr(head, '~', length);
   if (mark == NULL) return 0;
+  number(head, length, id);
   size_t before = (size_t)(mark - head) + 1, pad = (size_t)crowd.pad;
   uint64_t stamp = now_ns();
   /* The order of stamps is the order of publications, so no two are the same. */
   last_stamp = stamp > last_stamp ? stamp : last_stamp + 1;
   memcpy(text, head, before);
+  text[before - 1] = crowd.mark;
   sprintf(text + before, "%016llx", (unsigned long long)last_stamp);
   memset(text + before + STAMP, 'x', pad - STAMP);
   memcpy(text + before + pad, mark + 1, length - before);
@@ -104,8 +119,19 @@ void publish(int count) {
       send_all(last, bytes, used);
       used = 0;
     }
-    used += publication(bytes + used, room);
+    used += publication(bytes + used, room, 0);
+    said[i % MISSED] = last_stamp;
     last = conn;
   }
   if (last != NULL) send_all(last, bytes, used);
+}
+
+/* Let one say `count` publications in room 0, in one write; their ids go on from the
+ * first. */
+void publish_by(struct conn *conn, int count, uint64_t first_id) {
+  static uint8_t bytes[BUFFER_BYTES];
+  size_t used = 0;
+  for (int i = 0; i < count && used + 4 * TEXT + HEAD_BYTES < sizeof bytes; i++)
+    used += publication(bytes + used, 0, first_id + (uint64_t)i);
+  send_all(conn, bytes, used);
 }

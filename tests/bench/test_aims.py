@@ -5,8 +5,8 @@ from __future__ import annotations
 from operator import sub
 
 from bench.aims import AIMS, Aim, memory_kb, rate, table
+from bench.found import Case, Run, Stall, Storm, Visit
 from bench.generator import Heard
-from bench.visits import Case, Run, Visit
 
 
 def visit(per_cpu_s: float, memory_bytes: float | None = None) -> Visit:
@@ -47,6 +47,24 @@ def test_what_was_not_measured_has_no_row() -> None:
     rows = table(found).splitlines()[2:]
     assert len(rows) == 1
     assert rows[0].startswith("| native, W=1, over joined | 1.00")
+
+
+def test_a_scenario_of_its_own_has_its_rows() -> None:
+    """Each with what it shall be, and whether it is."""
+    stall = Stall(10_000, 50, 0.002, 0.0075, 0.003, 0.001, 0.004)
+    storm = Storm(10_000, 7.5, 5.0, 0)
+    rows = table({"hubbub": [Visit(storm=storm, stalls={Case.ONE: stall})]})
+    wanted = "| storm: the server's CPU for each who returns, ms | 0.50 (0.50 to 0.50)"
+    assert f"{wanted} | at most 0.6 | yes |" in rows
+    wanted = "| stall, W=1: longest turn, ms | 7.50 (7.50 to 7.50)"
+    assert f"{wanted} | at most 5 | **no** |" in rows
+
+
+def test_large_figures_have_no_decimals() -> None:
+    """Nobody counts halves of a message."""
+    aim = Aim("it", lambda visit: visit.joining_s, "a", None)
+    found = {"a": [Visit(joining_s=4321.5)]}
+    assert aim.row(found) == "| it | 4,322 (4,322 to 4,322) |  |  |"
 
 
 def test_no_two_aims_are_called_the_same() -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from bench import workshop
 from bench.generator import Crowd, CrowdError
 from bench.peers import Peer, Running
-from bench.wires import BARE, HUBBUB_SOCKETIO, SSE, Wire
+from bench.wires import BARE, HUBBUB_SOCKETIO, MARKET, PAYLOAD_BYTES, SSE, Wire
 from bench.workshop import Missing, Runtime
 
 UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
@@ -29,9 +31,9 @@ def _compiler() -> None:
         pytest.skip(str(reason))
 
 
-def crowd(port: int, wire: Wire = BARE) -> Crowd:
+def crowd(port: int, wire: Wire = BARE, payload_bytes: int = PAYLOAD_BYTES) -> Crowd:
     """A crowd of a wire, on any core that we have."""
-    return Crowd(workshop.generator(), CORE, wire.orders(port))
+    return Crowd(workshop.generator(), CORE, wire.orders(port, payload_bytes))
 
 
 @contextmanager
@@ -160,6 +162,103 @@ def test_it_joins_as_a_socketio_client_does() -> None:
     assert said[0] == b"40"
     assert said[1] == b"3"
     assert said[2].endswith(b'420["join","hall-0"]')
+
+
+def reply(text: bytes) -> bytes:
+    """A server's text frame of less than 126 bytes."""
+    return bytes((0x81, len(text))) + text
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_who_comes_back_is_told_what_was_missed_once(count: int) -> None:
+    """What it is told less is lost, what it is told more is wrong."""
+    room: list[socket.socket] = []
+    told: list[bytes] = []
+
+    def serve(peer: socket.socket) -> None:
+        peer.recv(4096)
+        peer.sendall(UPGRADED + reply(b'{"type":"reply"' + b"".join(told) * count))
+        room.append(peer)
+        while len(room) <= 2 and (frame := peer.recv(4096)):
+            told.append(unmasked(frame))
+            peer.sendall(reply(told[-1]))
+
+    with scripted(serve) as port, crowd(port) as people:
+        people.connect("hall", 1, 2)
+        people.leave(1)
+        returned = people.come_back()
+    assert (returned.lost, returned.wrong) == ((1, 0), (0, 0), (0, 1))[count]
+
+
+def test_an_acknowledgement_of_nothing_is_a_fault() -> None:
+    """Or a server would be faster the more it acknowledges."""
+
+    def serve(peer: socket.socket) -> None:
+        peer.recv(4096)
+        peer.sendall(UPGRADED + READY)
+        peer.recv(4096)
+        peer.sendall(reply(b'{"type":"reply","id":1}'))
+
+    wire = replace(BARE, speaker="/ws", publication='{"id":##########,"data":"~"}')
+    with scripted(serve) as port, crowd(port, wire) as people:
+        people.connect("hall", 1, 1)
+        with pytest.raises(CrowdError, match="acknowledgement of nothing"):
+            people.press(1, 0.05)
+
+
+def refusing(error: bytes) -> Callable[[socket.socket], None]:
+    """A server that lets everybody in, and refuses each publication."""
+
+    def serve(peer: socket.socket) -> None:
+        peer.recv(4096)
+        peer.sendall(UPGRADED + READY)
+        while frame := peer.recv(4096):
+            id_ = unmasked(frame[: 6 + (frame[1] & 0x7F)])[6:16]
+            peer.sendall(reply(b'{"type":"error","id":' + id_ + error))
+
+    return serve
+
+
+SPOKEN = replace(BARE, speaker="/ws", publication='{"id":##########,"d":"~"}')
+SHORT = 30
+
+
+def test_what_is_refused_for_good_is_a_fault() -> None:
+    """In the words of the server."""
+    says = scripted(refusing(b',"code":103,"temporary":false}'))
+    with says as port, crowd(port, SPOKEN, SHORT) as people:
+        people.connect("hall", 1, 1)
+        with pytest.raises(CrowdError, match=r"refused: .*103"):
+            people.pace(1000, 0.01)
+
+
+def test_what_is_refused_for_now_is_counted() -> None:
+    """Its speaker rests, and says the next one."""
+    says = scripted(refusing(b',"code":111,"temporary":true}'))
+    with says as port, crowd(port, SPOKEN, SHORT) as people:
+        people.connect("hall", 1, 1)
+        told = people.press(1, 0.2)
+    assert told.acknowledged == 0
+    assert 0 < told.refused <= 5
+
+
+def test_a_value_is_as_old_as_it_says() -> None:
+    """By the time that stands first in its frame."""
+
+    def serve(peer: socket.socket) -> None:
+        peer.recv(4096)
+        peer.sendall(UPGRADED + READY)
+        then_ms = int(time.time() * 1000) - 60_000
+        for _ in range(50):
+            value = f'{{"event":"quote","data":{{"time":{then_ms}}},"time":1}}'
+            peer.sendall(reply(b'{"event":"bar","data":1}') + reply(value.encode()))
+            time.sleep(0.01)
+
+    with scripted(serve) as port, crowd(port, MARKET) as people:
+        people.connect("hall", 1, 1)
+        read = people.listen(0.2)
+    assert 0 < read.values <= 50
+    assert 60 <= read.max_s < 90
 
 
 def test_a_stream_is_read_and_a_speaker_speaks() -> None:

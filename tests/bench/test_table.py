@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bench.field import FIELD, chosen
+from bench.found import Case, Run, Scenario, Visit
 from bench.generator import Heard
-from bench.table import servers
-from bench.visits import Case, Run, Scenario, Visit
+from bench.table import remarks, servers
 
 
 def run(per_cpu_s: float, p99_s: float = 0.002) -> Run:
@@ -39,8 +39,15 @@ def test_a_slow_one_is_told_by_what_it_did_to_the_others() -> None:
 
 def test_why_something_is_missing_stands_below() -> None:
     """In the words of the server, or of what could not be installed."""
-    said = servers(FIELD, {"ws": [Visit(faults={Scenario.ROOMS: "no Node"})]})
-    assert said.endswith("Not measured:\n\n- `ws` (Node), rooms: no Node")
+    said = remarks(FIELD, {"ws": [Visit(faults={Scenario.ROOMS: "no Node"})]})
+    assert said == "Not measured:\n\n- `ws` (Node), rooms: no Node"
+
+
+def test_what_a_reader_should_know_stands_below() -> None:
+    """Once, whatever the number of rounds."""
+    visit = Visit(notes={Scenario.CHAT: "the database was on ext4"})
+    said = remarks(FIELD, {"c": [visit, visit]})
+    assert said == "- plain epoll server in C, chat: the database was on ext4"
 
 
 def test_servers_are_chosen_by_their_words() -> None:
