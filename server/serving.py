@@ -15,6 +15,8 @@ from aiohttp import web
 from .app import build_app
 from .errors import SettingsError
 from .gateways.raw import tune
+from .keys import HUB
+from .runtime.garbage import Garbage
 from .settings import Settings
 from .web.callers import Callers
 
@@ -84,8 +86,9 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    app = build_app(settings)
     runner = web.AppRunner(
-        build_app(settings),
+        app,
         access_log=None,
         handler_cancellation=True,
         keepalive_timeout=settings.keepalive_timeout_s,
@@ -94,8 +97,9 @@ async def serve(
     try:
         await runner.setup()
         await Callers(runner, listener, settings, backlog=BACKLOG).start()
-        listening()
-        await stop.wait()
+        with Garbage(app[HUB].wheel, app[HUB].stats.ended).tuned():
+            listening()
+            await stop.wait()
         logger.info("stopping")
     finally:
         await runner.cleanup()

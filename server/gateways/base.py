@@ -1,14 +1,17 @@
-"""What all WebSocket gateways share: one connection, its raw writes, its end.
+"""What all WebSocket gateways share: one connection, what it reads, its end.
 
-Rules (aiohttp 3.14, tried out):
-1. aiohttp itself writes only the handshake and its answer to a peer's close, so the
-   order of what we write past it is kept (`RawWire`).
-2. Pings and pongs go straight to the transport, ahead of the outbox. A peer that does
+Rules:
+1. aiohttp does the handshake (`handshake`); from `serve` on, all is ours (`takeover`).
+   An idle socket has neither a task nor a buffer.
+2. What comes is parsed by aiohttp's reader and carried out in order, one frame at a
+   time, by a task that lives while there is something to do. What is read ahead is
+   bounded: a peer that waits for its command is not read from.
+3. Pings and pongs go straight to the transport, ahead of the outbox. A peer that does
    not read gets none; TCP_USER_TIMEOUT ends it if its machine is gone.
-3. A connection ends by `close`, with a code. It is read on until the peer's answer
+4. A connection ends by `close`, with a code. It is read on until the peer's answer
    (RFC 6455 section 7.1.1), or aborted after the close timeout: a close frame that is
-   followed at once by a reset would never be read. (aiohttp's own `close` does not wait
-   where another task reads.) One that sends too many frames (`flood`) is not read on.
+   followed at once by a reset would never be read. One that sends too many frames
+   (`flood`) is not listened to any more.
 """
 
 from __future__ import annotations
@@ -17,35 +20,29 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from aiohttp import WSCloseCode, WSMsgType, hdrs, web
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from .. import observability
 from ..errors import FLOODED, NO_PONG, SERVER_ERROR
 from . import frames
-from .admission import admit
-from .deflate import agree
-from .flood import FLOOD, CountedResponse
+from .flood import FLOOD
+from .inflow import Inflow
 from .raw import RawWire
+from .takeover import take_over
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from aiohttp.abc import AbstractStreamWriter
-    from multidict import CIMultiDict
 
     from ..errors import Disconnect
     from ..hub.hub import Hub
     from ..hub.session import Session
     from ..settings import Settings
-    from .deflate import Deflate
+    from .inflow import Message
 
 logger = logging.getLogger("hubbub.gateway")
 
-CONTROL_PAYLOAD_BYTES = 125
 READ_FRAMES = 16
 """So many frames of one peer are taken in a turn of the loop."""
-
-_DATA = (WSMsgType.TEXT, WSMsgType.BINARY)
 
 
 class Receiver(Protocol):
@@ -62,152 +59,195 @@ class Receiver(Protocol):
     async def on_binary(self, frame: bytes) -> None:
         """Take a binary frame."""
 
+    def on_gone(self) -> None:
+        """Know, once, that the connection is over."""
+
 
 def own_codes(disconnect: Disconnect) -> tuple[int, str]:
     """Say a disconnect in the native wire's words: its own code, reason and time."""
     return disconnect.code, disconnect.words
 
 
-class Response(CountedResponse):
-    """aiohttp's own, which says when it closes by itself: nothing is written then."""
-
-    closing: Callable[[], None] | None = None
-    deflate: Deflate | None = None
-    """What was agreed on; None: nothing is compressed, by neither side."""
-
-    async def close(
-        self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
-    ) -> bool:
-        """See aiohttp."""
-        if self.closing is not None:
-            self.closing()
-        return await super().close(code=code, message=message, drain=drain)
-
-    def _handshake(
-        self, request: web.BaseRequest
-    ) -> tuple[CIMultiDict[str], str | None, int, bool]:
-        # aiohttp's own answer leaves to the client what the messages build on.
-        headers, protocol, bits, alone = super()._handshake(request)
-        if self.deflate is not None:
-            headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = self.deflate.answer
-            bits, alone = self.deflate.window_bits, True
-        return headers, protocol, bits, alone
-
-
-class Socket(RawWire):
+class Socket(RawWire, asyncio.Protocol):
     """One WebSocket; the `Wire` of its session."""
 
     __slots__ = (
         "_busy",
+        "_freed",
+        "_full",
         "_heard_at",
         "_hub",
-        "_loop",
+        "_inflates",
+        "_inflow",
+        "_max_message_bytes",
         "_pinged_at",
-        "_taken",
-        "_watched",
-        "_ws",
+        "_receiver",
+        "_request",
+        "_worker",
         "close_words",
     )
 
     def __init__(
         self,
         request: web.Request,
-        ws: Response,
-        writer: AbstractStreamWriter,
         hub: Hub,
         settings: Settings,
+        max_message_bytes: int,
+        *,
+        inflates: bool = False,
     ) -> None:
-        super().__init__(request, writer, settings)
-        self._ws = ws
-        ws.closing = self._shut
+        super().__init__(request.transport, settings)
+        self._request: web.Request | None = request
         self._hub = hub
+        self._max_message_bytes = max_message_bytes
+        self._inflates = inflates
         self.close_words: Callable[[Disconnect], tuple[int, str]] = own_codes
+        self._receiver: Receiver | None = None
+        self._inflow: Inflow | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._busy = False
         self._heard_at = hub.now()
         self._pinged_at: float | None = None
-        self._busy = False
-        self._taken = 0
-        self._watched: Session | None = None
-        self._loop = asyncio.get_running_loop()
+        self._full = False
+        self._freed: asyncio.Future[None] | None = None
 
     # The wire
 
+    @property
+    def _is_full(self) -> bool:
+        return self._full
+
+    async def _drain(self) -> None:
+        if self._full:
+            if self._freed is None:
+                self._freed = asyncio.get_running_loop().create_future()
+            await self._freed
+        if self._transport.is_closing():
+            raise ConnectionResetError
+
     def close(self, disconnect: Disconnect) -> None:
         """See `Wire.close`."""
-        if self._closing:
-            return
-        self._closing = True
+        if not self._closing:
+            self._say_goodbye(*self.close_words(disconnect))
+
+    def _say_goodbye(self, code: int, reason: str = "") -> None:
+        """Begin the closing handshake; the peer has the close timeout to answer."""
+        self._let_go()
+        # Whoever stops the server waits for the answer.
+        self._hub.farewells.begin(self)
         loop = asyncio.get_running_loop()
-        deadline = self._settings.close_timeout_s
         # A deadline by the loop's own timer: it must hold even while the hub stops.
-        loop.call_later(deadline, self._transport.abort)
-        if self._protocol.writing_paused:
+        loop.call_later(self._settings.close_timeout_s, self._transport.abort)
+        if self._full:
             # Nothing more fits, so nobody would read the code: a slow peer, or one that
             # let the close timeout of its session pass.
             self._transport.abort()
         elif not self._transport.is_closing():
-            self._transport.write(frames.close(*self.close_words(disconnect)))
+            self._transport.write(frames.close(code, reason))
 
-    def _shut(self) -> None:
-        self._closing = True
+    # The connection
+
+    def serve(self, receiver: Receiver, *, pings: bool = True) -> None:
+        """Read from now on, until the peer goes or is sent away; returns at once.
+
+        The last that a handler does: nothing may be awaited after it (`takeover`).
+        `pings` False: the wire has a heartbeat of its own.
+        """
+        request, self._request = self._request, None
+        if request is None:
+            raise RuntimeError("a socket is served once")
+        self._receiver = receiver
+        tail = take_over(request, self)
+        if pings:
+            self._hub.wheel.remind(self._settings.ping_interval_s, self._tick)
+        self._work(opening=True)
+        if tail:
+            self.data_received(tail)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        if self._receiver is None:
+            return
+        if self._inflow is None:
+            self._inflow = Inflow(
+                self._transport,
+                self._max_message_bytes,
+                self._settings.frames_per_s,
+                inflates=self._inflates,
+            )
+        self._inflow.feed(data)
+        if self._inflow and self._worker is None:
+            self._work()
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._full = False
+        if self._freed is not None and not self._freed.done():
+            self._freed.set_result(None)
+        self._freed = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        del exc
+        self._let_go()
+        self._hub.farewells.told(self)
+        self.resume_writing()
+        self._end()
+        if self._worker is not None:
+            self._worker.cancel()
+
+    def _end(self) -> None:
+        """Hear nothing more; let the receiver know, once."""
+        receiver, self._receiver, self._inflow = self._receiver, None, None
+        if receiver is not None:
+            receiver.on_gone()
 
     # The peer
 
-    async def serve(self, receiver: Receiver) -> None:
-        """Read until the peer goes or is sent away; then its session is gone."""
-        self._watch(receiver.session)
+    def _work(self, *, opening: bool = False) -> None:
+        if self._receiver is not None:
+            work = self._carry_out(self._receiver, opening=opening)
+            self._worker = self._hub.tasks.spawn(work, "socket")
+
+    async def _carry_out(self, receiver: Receiver, *, opening: bool) -> None:
+        """Take what has come, until nothing more is there."""
+        observability.session_id.set(receiver.session.id)
+        taken = 0
         try:
-            await self.attend(receiver)
+            if opening:
+                await self._care(receiver.session, receiver.on_open())
+            while self._inflow:
+                await self._take(receiver, await self._inflow.take())
+                taken += 1
+                if taken % READ_FRAMES == 0:
+                    await asyncio.sleep(0)
+        except WebSocketError as error:
+            # What follows cannot be told apart, and so is not listened to.
+            self._end()
+            if not self._closing:
+                self._say_goodbye(error.code)
         finally:
-            receiver.session.gone()
+            self._worker = None
 
-    async def attend(self, receiver: Receiver) -> None:
-        """Read until the peer goes or is sent away, without pings of our own.
-
-        For wires with a heartbeat of their own; the session's end is the caller's.
-        """
-        token = observability.session_id.set(receiver.session.id)
-        try:
-            await self._care(receiver.session, receiver.on_open())
-            await self._read(receiver)
-        finally:
-            observability.session_id.reset(token)
-        if self._closing:
-            # Before aiohttp would say goodbye once more.
-            self._transport.close()
-
-    async def _read(self, receiver: Receiver) -> None:
-        """Take what comes; what comes while the session is closing is passed over."""
+    async def _take(self, receiver: Receiver, message: Message) -> None:
+        """Take one; what comes while the session is closing is passed over."""
         session = receiver.session
-        while True:
-            message = await self._ws.receive()
-            self._heard_at = self._hub.now()
-            await self._take_turns()
-            if message.type is WSMsgType.PING:
-                self._control(frames.pong(message.data[:CONTROL_PAYLOAD_BYTES]))
-            elif message is FLOOD:
+        self._heard_at = self._hub.now()
+        match message.type:
+            case WSMsgType.PING:
+                self._control(frames.pong(message.data))
+            case WSMsgType.ERROR if message is FLOOD:
                 session.close(FLOODED)
-            elif message.type not in (*_DATA, WSMsgType.PONG):
-                return
-            elif session.closed:
-                continue
-            elif message.type is WSMsgType.TEXT:
+            case WSMsgType.CLOSE:
+                self._part(message.data)
+            case WSMsgType.TEXT if not session.closed:
                 await self._care(session, receiver.on_text(message.data))
-            elif message.type is WSMsgType.BINARY:
+            case WSMsgType.BINARY if not session.closed:
                 await self._care(session, receiver.on_binary(message.data))
-
-    async def _take_turns(self) -> None:
-        """Wait for the others' turn, if it has taken many frames in this one.
-
-        What is in the buffer is had without waiting.
-        """
-        if self._taken == 0:
-            self._loop.call_soon(self._begin_turn)
-        self._taken += 1
-        if self._taken > READ_FRAMES:
-            await asyncio.sleep(0)
-
-    def _begin_turn(self) -> None:
-        self._taken = 0
 
     async def _care(self, session: Session, work: Awaitable[None]) -> None:
         self._busy = True
@@ -220,28 +260,34 @@ class Socket(RawWire):
             self._busy = False
             self._heard_at = self._hub.now()
 
+    def _part(self, code: int) -> None:
+        """Answer a close frame with its own code, if it is no answer, and close.
+
+        RFC 6455 sections 5.5.1 and 7.1.1: the server closes first.
+        """
+        self._end()
+        if not self._closing:
+            self._say_goodbye(code or WSCloseCode.OK)
+        self._transport.close()
+
     def _control(self, frame: bytes) -> None:
         if self.room():
-            self._transport.write(frame)
-
-    def _watch(self, session: Session) -> None:
-        """Ping by the wheel, and end a session whose peer does not answer."""
-        self._watched = session
-        self._hub.wheel.remind(self._settings.ping_interval_s, self._tick)
+            self._hand_over(frame)
 
     def _tick(self) -> None:
-        session, settings = self._watched, self._settings
-        if session is None or session.closed:
+        """Ping by the wheel, and end a session whose peer does not answer."""
+        receiver, settings = self._receiver, self._settings
+        if receiver is None or receiver.session.closed:
             return
         now = self._hub.now()
         if self._busy:
             # It is not listened to now, so it cannot be heard.
             self._heard_at = now
         if self._pinged_at is not None and self._heard_at < self._pinged_at:
-            session.close(NO_PONG)
+            receiver.session.close(NO_PONG)
             return
         quiet_s = now - self._heard_at
-        if quiet_s < settings.ping_interval_s or self._protocol.writing_paused:
+        if quiet_s < settings.ping_interval_s or self._full:
             self._pinged_at = None
             wait_s = max(1.0, settings.ping_interval_s - quiet_s)
             self._hub.wheel.remind(wait_s, self._tick)
@@ -249,42 +295,3 @@ class Socket(RawWire):
         self._pinged_at = now
         self._control(frames.ping())
         self._hub.wheel.remind(settings.ping_timeout_s, self._tick)
-
-
-async def accept(
-    request: web.Request,
-    hub: Hub,
-    settings: Settings,
-    *,
-    max_frame_bytes: int,
-    compress: bool = False,
-    is_new: bool = True,
-) -> tuple[Response, Socket]:
-    """Do the handshake; return the response for aiohttp and the socket.
-
-    `max_frame_bytes` holds for what was inflated, too. `compress`: if the peer offers
-    it, see `Response.deflate`. `is_new`: for one more session, not one that is there.
-    Raises HTTPServiceUnavailable where there is no room for it, and HTTPBadRequest
-    where the peer has gone meanwhile.
-    """
-    if is_new:
-        admit(hub, settings)
-    ws = Response(
-        timeout=settings.close_timeout_s,
-        autoping=False,
-        autoclose=False,
-        heartbeat=None,
-        compress=False,
-        max_msg_size=max_frame_bytes,
-        decode_text=False,
-    )
-    ws.frames_per_s = settings.frames_per_s
-    if compress:
-        offers = request.headers.getall(hdrs.SEC_WEBSOCKET_EXTENSIONS, ())
-        ws.deflate = agree(offers)
-    try:
-        writer = await ws.prepare(request)
-    except ConnectionError:
-        # Cut in the middle of the handshake: nobody is there to be told, or to log.
-        raise web.HTTPBadRequest from None
-    return ws, Socket(request, ws, writer, hub, settings)

@@ -12,8 +12,9 @@ from aiohttp import web
 
 from ..errors import Disconnect
 from ..keys import HUB, PRINCIPAL, SETTINGS
-from .base import accept, own_codes
+from .base import own_codes
 from .deflate import spoken
+from .handshake import accept
 from .native.codec import NATIVE
 from .native.handler import NativeReceiver, first_subscribe
 from .yjs.handler import YjsReceiver, close_words
@@ -76,6 +77,10 @@ class EitherReceiver:
             self._chosen = YjsReceiver(self.session, self._hub, self._subscribe.channel)
         await self._chosen.on_binary(frame)
 
+    def on_gone(self) -> None:
+        """End the session."""
+        self.session.gone()
+
     async def speak_json(self) -> NativeReceiver:
         """Make it a session of the native wire, and join."""
         self._socket.close_words = own_codes
@@ -111,7 +116,7 @@ async def note(request: web.Request) -> web.WebSocketResponse:
         only_json=request.query.get("format") == "json",
         deflate=ws.deflate,
     )
-    await socket.serve(receiver)
+    socket.serve(receiver)
     return ws
 
 

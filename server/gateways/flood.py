@@ -17,15 +17,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import WSMessage, WSMsgType, web
-from aiohttp._websocket.reader import WebSocketDataQueue
-from aiohttp.helpers import DEFAULT_CHUNK_SIZE
+from aiohttp import WSMessage, WSMsgType
 from aiohttp.http import WebSocketReader
 
 from .inflate import Inflater
 
 if TYPE_CHECKING:
-    from aiohttp.http import WebSocketWriter
+    from aiohttp._websocket.reader import WebSocketDataQueue
 
 FLOOD: Final = WSMessage(WSMsgType.ERROR, None, "too many frames")
 """What a reader finds where its peer sent too many frames."""
@@ -39,7 +37,7 @@ _MOST_OF_DATA: Final = 0x7
 
 
 class Allowance:
-    """So many pieces a second, and a second's worth of them at once.
+    """So many pieces a second, and a second's worth of them at once; 0: any number.
 
     It is filled up when it is empty, by the time that has passed, so that a piece costs
     one subtraction: `left`, and only below zero `refill`.
@@ -49,9 +47,9 @@ class Allowance:
 
     def __init__(self, per_s: int) -> None:
         self._loop = asyncio.get_running_loop()
-        self._per_s = per_s
+        self._per_s = per_s or _ANY_NUMBER
         self._filled_at = self._loop.time()
-        self.left = float(per_s)
+        self.left = float(self._per_s)
 
     def take(self) -> bool:
         """Take one piece; False: it is one too many."""
@@ -119,31 +117,3 @@ class Reader(WebSocketReader):
             self._is_flooded = True
             self._messages.feed_data(FLOOD, 0)
         return not self._is_flooded
-
-
-class CountedResponse(web.WebSocketResponse):
-    """aiohttp's own, which reads `FLOOD` from a peer that sends too many frames."""
-
-    frames_per_s: int = 0
-    """How many may come in a second; 0: any number."""
-
-    def _post_start(
-        self, request: web.BaseRequest, protocol: str | None, writer: WebSocketWriter
-    ) -> None:
-        if not self.frames_per_s and not self._compress:
-            super()._post_start(request, protocol, writer)
-            return
-        # What aiohttp's own does, where there is no heartbeat of its own.
-        self._ws_protocol = protocol
-        self._writer = writer
-        self._reader = messages = WebSocketDataQueue(
-            request.protocol, DEFAULT_CHUNK_SIZE, loop=asyncio.get_running_loop()
-        )
-        self._parser = parser = Reader(
-            messages,
-            self._max_msg_size,
-            Allowance(self.frames_per_s or _ANY_NUMBER),
-            compress=bool(self._compress),
-        )
-        request.protocol.set_parser(parser)
-        request.protocol.keep_alive(val=False)

@@ -13,39 +13,36 @@ from __future__ import annotations
 
 import os
 import socket
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aiohttp import web
-    from aiohttp.abc import AbstractStreamWriter
+    import asyncio
 
     from ..settings import Settings
 
 HIGH_WATER_BYTES = 16 * 1024
 
 
-class RawWire:
-    """The part of a `Wire` that writes."""
+class RawWire(ABC):
+    """The part of a `Wire` that writes. Raises ConnectionResetError without transport.
+
+    Whose protocol the transport has, knows whether it is full: a subclass.
+    """
 
     __slots__ = (
         "__weakref__",
         "_closing",
         "_fd",
-        "_protocol",
+        "_may_hold",
         "_settings",
         "_transport",
-        "_writer",
     )
 
-    def __init__(
-        self, request: web.Request, writer: AbstractStreamWriter, settings: Settings
-    ) -> None:
-        transport = request.transport
+    def __init__(self, transport: asyncio.Transport | None, settings: Settings) -> None:
         if transport is None:
             raise ConnectionResetError
-        self._protocol = request.protocol
         self._transport = transport
-        self._writer = writer
         self._settings = settings
         self._closing = False
         transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=0)
@@ -53,52 +50,63 @@ class RawWire:
         tune(sock, settings)
         is_plain = sock is not None and transport.get_extra_info("sslcontext") is None
         self._fd: int | None = sock.fileno() if is_plain else None
+        self._may_hold = True
+
+    @property
+    @abstractmethod
+    def _is_full(self) -> bool:
+        """Whether the transport has asked to wait with writing."""
+
+    @abstractmethod
+    async def _drain(self) -> None:
+        """Wait while it is full; raise OSError where the connection is lost."""
 
     def room(self) -> int:
         """See `Wire.room`."""
         transport = self._transport
-        if self._closing or transport.is_closing() or self._protocol.writing_paused:
+        if self._closing or transport.is_closing() or self._is_full:
             return 0
         # For a full buffer that is not paused nobody could wait.
         return max(1, HIGH_WATER_BYTES - transport.get_write_buffer_size())
 
     def write(self, chunk: bytes) -> None:
         """See `Wire.write`."""
-        transport = self._transport
-        if transport.is_closing():
-            return
-        if self._fd is None or transport.get_write_buffer_size():
-            transport.write(chunk)
-        else:
-            self._send(self._fd, chunk)
+        if not self._transport.is_closing() and not self.offer(chunk):
+            self._hand_over(chunk)
 
     def offer(self, chunk: bytes) -> bool:
         """See `Wire.offer`."""
-        fd, transport = self._fd, self._transport
-        if (
-            fd is None
-            or self._closing
-            or transport.is_closing()
-            or transport.get_write_buffer_size()
-        ):
+        fd = self._fd
+        if fd is None or (self._may_hold and self._holds()):
             return False
-        self._send(fd, chunk)
-        return True
-
-    def _send(self, fd: int, chunk: bytes) -> None:
-        # Only while the transport is not closing: else the number may be another's.
         try:
             sent = os.write(fd, chunk)
         except OSError:
             sent = 0
-        if sent < len(chunk):
-            self._transport.write(chunk[sent:])
+        if sent != len(chunk):
+            self._hand_over(chunk[sent:])
+        return True
+
+    def _holds(self) -> bool:
+        """Whether the transport holds something that must go first."""
+        self._may_hold = self._transport.get_write_buffer_size() > 0
+        return self._may_hold
+
+    def _hand_over(self, chunk: bytes) -> None:
+        """Write by the transport; whoever else does, must say that it may hold it."""
+        self._may_hold = True
+        self._transport.write(chunk)
+
+    def _let_go(self) -> None:
+        """Write past the transport no more: its number may soon be another's."""
+        self._closing = True
+        self._fd = None
 
     async def writable(self) -> None:
         """See `Wire.writable`."""
         if self._transport.is_closing():
             raise ConnectionResetError
-        await self._writer.drain()
+        await self._drain()
 
 
 def tune(sock: socket.socket | None, settings: Settings) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..model import Told
     from ..queues.flusher import Flusher
     from ..runtime.stats import Stats
-    from ..seams.wire import Codec, Wire
+    from ..seams.wire import Codec
     from .session import Session
     from .subscription import Subscription
 
@@ -167,7 +167,7 @@ class Run:
         before, epoch, last = self._before, self._epoch, self._last
         others: list[Subscription] = []
         codec: Codec | None = None
-        frame, count, writes, size, delivered = b"", 0, 0, 0, 0
+        frame, count, told = b"", 0, 0
         for subscription in subscriptions:
             wire = subscription.direct
             if (
@@ -178,18 +178,29 @@ class Run:
                 others.append(subscription)
                 continue
             if subscription.codec is not codec:
-                codec = subscription.codec
+                self._count(frame, count, told)
+                codec, told = subscription.codec, 0
                 frame, count = self._chunk(codec)
-            if not count or _offer(wire, frame, subscription):
+            try:
+                is_told = count == 0 or wire.offer(frame)
+            except Exception:
+                # One session's fault must not keep the others from their frames.
+                session = subscription.session
+                logger.exception("session %s: cannot be written to", session.id)
+                session.close(SERVER_ERROR)
+                is_told = False
+            if is_told:
                 subscription.offset = last
-                delivered += count
-                writes += count > 0
-                size += len(frame)
+                told += 1
             else:
                 others.append(subscription)
-        self._spent.delivered(delivered)
-        self._spent.written(writes, size)
+        self._count(frame, count, told)
         return others
+
+    def _count(self, frame: bytes, count: int, told: int) -> None:
+        if count and told:
+            self._spent.delivered(count * told)
+            self._spent.written(told, len(frame) * told)
 
     def _chunk(self, codec: Codec) -> tuple[bytes, int]:
         entry, count = self._entry_for(codec)
@@ -224,16 +235,6 @@ class Run:
             frame for each in self._frames if (frame := each.of(codec)) is not None
         ]
         return (entry_of(found, self._channel) if found else None), len(found)
-
-
-def _offer(wire: Wire, frame: bytes, subscription: Subscription) -> bool:
-    try:
-        return wire.offer(frame)
-    except Exception:
-        # One session's fault must not keep the others from their frames.
-        logger.exception("session %s: cannot be written to", subscription.session.id)
-        subscription.session.close(SERVER_ERROR)
-        return False
 
 
 def spread(

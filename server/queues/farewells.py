@@ -48,24 +48,24 @@ class Farewells:
     def __init__(self, arrivals: Arrivals, draw: Draw = random.randrange) -> None:
         self._arrivals = arrivals
         self._draw = draw
-        self._waiting: set[Leaving] = set()
+        self._waiting: set[object] = set()
         self._all_told = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def begin(self, session: Leaving) -> None:
-        """Note that a session is to be told."""
-        self._waiting.add(session)
+    def begin(self, leaving: object) -> None:
+        """Note that a session is to be told, or that a wire waits for the answer."""
+        self._waiting.add(leaving)
 
-    def told(self, session: Leaving) -> None:
-        """Note that it was told, or given up."""
-        self._waiting.discard(session)
+    def told(self, leaving: object) -> None:
+        """Note that it was told, or has the answer, or was given up."""
+        self._waiting.discard(leaving)
         if not self._waiting:
             self._all_told.set()
 
     async def all_told(self) -> None:
-        """Wait until nobody is still to be told."""
+        """Wait until nobody is still to be told, and no answer is waited for."""
         while self._waiting:
             self._all_told.clear()
             await self._all_told.wait()

@@ -45,6 +45,10 @@ class Stats:
     commits: int = 0
     committed: int = 0
 
+    def ended(self) -> int:
+        """Return how many sessions have ended."""
+        return self.opened.total() - self.sessions.total()
+
     @property
     def publications(self) -> int:
         """Publications of all kinds."""

@@ -45,15 +45,21 @@ class Tasks:
         self._leave.set()
         await keeper
 
-    def spawn(self, work: Coroutine[object, object, None], name: str) -> None:
-        """Start a task; its death by an exception is logged and harms no other."""
+    def spawn(
+        self, work: Coroutine[object, object, None], name: str
+    ) -> asyncio.Task[None] | None:
+        """Start a task; its death by an exception is logged and harms no other.
+
+        Returns it, for who may have to cancel it; None: all are being ended.
+        """
         group = self._group
         if group is None or self._leave.is_set():
             work.close()
-            return
+            return None
         task = group.create_task(self._guard(work, name), name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        return task
 
     def later(
         self, work: Callable[[], Coroutine[object, object, None]], name: str

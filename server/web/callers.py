@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from ..settings import Settings
 
+ACCEPTED_AT_ONCE: Final = 32
+"""So many connections are taken in a turn of the loop, however many wait: asyncio would
+take as many as may wait, and each makes work for the next turn."""
 BATCH_S: Final = 1.0
 """Those that come within so long are looked at together."""
 
@@ -82,8 +85,9 @@ class Callers(web.SockSite):
         """Begin to listen."""
         await web.BaseSite.start(self)
         self._server = await asyncio.get_running_loop().create_server(
-            self._caller, sock=self._sock, backlog=self._backlog
+            self._caller, sock=self._sock, backlog=ACCEPTED_AT_ONCE
         )
+        self._sock.listen(self._backlog)
 
     def _caller(self) -> Caller:
         server = self._runner.server

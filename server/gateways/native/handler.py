@@ -21,10 +21,10 @@ from ...errors import (
 )
 from ...keys import HUB, PRINCIPAL, SETTINGS
 from ...model import Event, Failed, Position, Publish, Subscribe, split_channel
-from ..base import accept
 from ..commands import Rejected, command_of
 from ..deflate import spoken
 from ..door import check_text, decode_json
+from ..handshake import accept
 from .codec import NATIVE, decode
 from .text import TEXT
 
@@ -86,6 +86,10 @@ class NativeReceiver:
         """Refuse it: this wire has only text frames."""
         self.session.close(INVALID)
 
+    def on_gone(self) -> None:
+        """End the session."""
+        self.session.gone()
+
     def _command(self, frame: bytes) -> Command:
         if self._channel is None or not self._says_text:
             return decode(frame, self._channel)
@@ -131,7 +135,7 @@ async def any_channel(request: web.Request) -> web.WebSocketResponse:
     )
     codec = spoken(NATIVE, ws.deflate)
     session = hub.open_session(request[PRINCIPAL], "native", codec, socket)
-    await socket.serve(NativeReceiver(session))
+    socket.serve(NativeReceiver(session))
     return ws
 
 
@@ -158,7 +162,7 @@ def one_channel(
         receiver = NativeReceiver(
             session, subscribe, says_text=kind == "chat", only_text=only_text
         )
-        await socket.serve(receiver)
+        socket.serve(receiver)
         return ws
 
     return handle

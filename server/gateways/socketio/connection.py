@@ -143,6 +143,10 @@ class Connection:
         """Take a binary frame: a message."""
         await self.take((Packet(Kind.BINARY, frame),))
 
+    def on_gone(self) -> None:
+        """End with its only WebSocket."""
+        self.gone()
+
     async def take(self, packets: Iterable[Packet]) -> bool:
         """Carry out packets, in order; return False where the session closed before.
 
@@ -189,13 +193,6 @@ class Connection:
         before, self.way, self.probe = self.way, socket, None
         if isinstance(before, Polling):
             before.retire()
-
-    async def serve(self, socket: Socket) -> None:
-        """Read its only WebSocket to the end."""
-        try:
-            await socket.attend(self)
-        finally:
-            self.gone()
 
     def _ping(self) -> None:
         # Ahead of the outbox, by WebSocket also to a peer that reads slowly: it counts

@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from ...keys import HUB, SETTINGS
 from .. import frames
 from ..admission import admit
-from ..base import accept
+from ..handshake import accept
 from . import engine
 from .bodies import refusal
 from .connection import Connection
@@ -85,7 +85,7 @@ class Front:
         connection.way = socket
         self._begin(request, connection)
         socket.write(frames.text(_opened(connection)))
-        await connection.serve(socket)
+        socket.serve(connection, pings=False)
         return ws
 
     def _connection(self, request: web.Request) -> Connection:
@@ -132,7 +132,7 @@ class Front:
             max_frame_bytes=settings.max_frame_bytes,
             is_new=False,
         )
-        await Upgrade(connection, socket).serve()
+        Upgrade(connection, socket).serve()
         return ws
 
 

@@ -35,7 +35,7 @@ class Upgrade:
         self._probed = False
         self._refused = False
 
-    async def serve(self) -> None:
+    def serve(self) -> None:
         """Read it to the end. One too many, or too late, is closed at once."""
         connection = self._connection
         if connection.over or connection.probe is not None or self._way is None:
@@ -43,12 +43,7 @@ class Upgrade:
         else:
             connection.probe = self._socket
             connection.hub.wheel.call_later(UPGRADE_TIMEOUT_S, self._give_up)
-        try:
-            await self._socket.attend(self)
-        finally:
-            self._stop()
-            if connection.way is self._socket:
-                connection.gone()
+        self._socket.serve(self, pings=False)
 
     async def on_open(self) -> None:
         """Wait: the client speaks first."""
@@ -72,6 +67,12 @@ class Upgrade:
             await self._connection.on_binary(frame)
         else:
             self._refuse()
+
+    def on_gone(self) -> None:
+        """Let the polling go on, or end the session with it after the switch."""
+        self._stop()
+        if self._connection.way is self._socket:
+            self._connection.gone()
 
     @property
     def _way(self) -> Polling | None:

@@ -57,7 +57,9 @@ class Stream(RawWire):
         codec: SseCodec,
         draw: Draw,
     ) -> None:
-        super().__init__(request, writer, settings)
+        super().__init__(request.transport, settings)
+        self._protocol = request.protocol
+        self._writer = writer
         self._codec = codec
         self._draw = draw
         self._hub = hub
@@ -66,9 +68,24 @@ class Stream(RawWire):
 
     # The wire
 
-    def _send(self, fd: int, chunk: bytes) -> None:
+    @property
+    def _is_full(self) -> bool:
+        return self._protocol.writing_paused
+
+    async def _drain(self) -> None:
+        await self._writer.drain()
+
+    def write(self, chunk: bytes) -> None:
+        """See `Wire.write`."""
         self._wrote_at = self._hub.now()
-        super()._send(fd, chunk)
+        super().write(chunk)
+
+    def offer(self, chunk: bytes) -> bool:
+        """See `Wire.offer`. That it is lost, nobody says but the transport."""
+        if self._closing or self._transport.is_closing():
+            return False
+        self._wrote_at = self._hub.now()
+        return super().offer(chunk)
 
     def close(self, disconnect: Disconnect) -> None:
         """See `Wire.close`."""
@@ -79,7 +96,7 @@ class Stream(RawWire):
         loop = asyncio.get_running_loop()
         # A deadline by the loop's own timer: it must hold even while the hub stops.
         loop.call_later(self._settings.close_timeout_s, self._transport.abort)
-        if self._protocol.writing_paused:
+        if self._is_full:
             # Nothing more fits, so nobody would read the code.
             self._transport.abort()
             return

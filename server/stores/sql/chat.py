@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,16 @@ _NEWEST = select(chat_room).order_by(chat_room.c.last_ms.desc(), chat_room.c.nam
 
 
 def touch_rooms(connection: Connection, changes: Sequence[RoomTouched]) -> None:
-    """Apply changes, of one room in their order, in the transaction of their Append."""
+    """Apply changes, of one room in their order, in the transaction of their Append.
+
+    Each room is written once: the first says when it began, the last what was said.
+    """
     upsert = _upsert(connection.dialect.name)
+    by_room: defaultdict[str, list[RoomTouched]] = defaultdict(list)
+    for change in changes:
+        by_room[change.room].append(change)
     # By name, so that transactions of several nodes lock rows in one order.
-    ordered = sorted(changes, key=lambda change: change.room)
-    connection.execute(upsert, [_values(change) for change in ordered])
+    connection.execute(upsert, [_values(by_room[room]) for room in sorted(by_room)])
 
 
 @cache
@@ -40,19 +46,20 @@ def _upsert(dialect: str) -> Insert:
             "last_text": insert.excluded.last_text,
             "last_author": insert.excluded.last_author,
             "last_ms": insert.excluded.last_ms,
-            "messages": chat_room.c.messages + 1,
+            "messages": chat_room.c.messages + insert.excluded.messages,
         },
     )
 
 
-def _values(change: RoomTouched) -> dict[str, object]:
+def _values(changes: Sequence[RoomTouched]) -> dict[str, object]:
+    first, last = changes[0], changes[-1]
     return {
-        "name": change.room,
-        "created_ms": change.time_ms,
-        "last_text": change.text,
-        "last_author": change.author_name,
-        "last_ms": change.time_ms,
-        "messages": 1,
+        "name": first.room,
+        "created_ms": first.time_ms,
+        "last_text": last.text,
+        "last_author": last.author_name,
+        "last_ms": last.time_ms,
+        "messages": len(changes),
     }
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from html.parser import HTMLParser
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.kinds.chat import markup
 from server.kinds.chat.kind import MAX_MESSAGE_CHARS
 from server.kinds.chat.markup import MAX_CELLS, MAX_LINES, MAX_SIGNS, Markup
 
@@ -111,6 +113,85 @@ def test_nothing_of_a_message_runs_or_loads(text: str) -> None:
 def test_whatever_is_typed_the_html_is_of_the_known_kind(text: str) -> None:
     """Any signs in any order make known tags only, each with known attributes."""
     assert set(tags_of(MARKUP.render(text))) <= KNOWN
+
+
+def slowly(text: str) -> str:
+    """Render by the two libraries, whatever the text."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(markup, "_PLAIN", re.compile("(?!)"))
+        return MARKUP.render(text)
+
+
+LIKE_PEOPLE = st.lists(
+    st.sampled_from(
+        [
+            "a",
+            "I",
+            "12",
+            "1.",
+            "7)",
+            "42.5",
+            "-",
+            "+",
+            "=",
+            "#",
+            "!",
+            "?",
+            ":",
+            ";",
+            ",",
+            ".",
+            "...",
+            "(x)",
+            "{y}",
+            "$1",
+            "5%",
+            "a@b.de",
+            "http:",
+            "x://",
+            "~",
+            "|",
+            "/",
+            "don't",
+            '"so"',
+            "é",
+            "你好",
+            "א",
+            "😀",
+            "\u2028",
+            "\x85",
+            "\xa0",
+            "^",
+            "&",
+            "&amp;",
+            "[",
+            "]",
+            "<",
+            "\\",
+        ]
+    ),
+    min_size=1,
+    max_size=6,
+).map(" ".join)
+
+
+@given(st.one_of(LIKE_PEOPLE, st.text(max_size=40)))
+def test_what_is_plain_is_rendered_as_by_the_libraries(text: str) -> None:
+    """The short way makes the same HTML."""
+    if text.strip():
+        assert MARKUP.render(text) == slowly(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["hello", 'Yes - at 5:30, "if" you can!', "3 x 4 = 12; 50% (+1)", "你好"],
+)
+def test_what_most_people_write_takes_the_short_way(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither library is asked."""
+    monkeypatch.setattr(Markup, "_render", None)
+    assert MARKUP.render(text).startswith('<p dir="auto">')
 
 
 COSTLY = {
