@@ -22,7 +22,11 @@ PYTHON_SOCKETIO: Final = "python-socketio"
 
 _RIVAL_QUIET_S = 0.5
 # The market would take its share of the core; so it all but sleeps.
-SERVE_FLAGS: Final = ("--memory", "--port", "0", "--market-hz", "0.1")
+SERVE_FLAGS: Final = (
+    *("--memory", "--port", "0", "--market-hz", "0.1"),
+    # One speaker says what thousands would.
+    *("--frames-per-s", "0"),
+)
 _SERVE = ("-m", "server", "serve", *SERVE_FLAGS)
 
 

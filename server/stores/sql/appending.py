@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound="Change")
 
-_KEYS = select(idempotency)
+# Built once: building a statement costs as much as running it.
+_KEYS = select(idempotency).where(
+    idempotency.c.scope.in_(bindparam("scopes", expanding=True))
+)
+_KEEP_PUBLICATIONS = insert(publication)
+_KEEP_KEYS = insert(idempotency)
 _MOVE_TOP = (
     update(channel)
     .where(channel.c.id == bindparam("moved_id"))
@@ -113,9 +118,7 @@ class Transaction:
         return {
             row.scope: row.offset
             for chunk in chunks(wanted)
-            for row in self._connection.execute(
-                _KEYS.where(idempotency.c.scope.in_(chunk))
-            )
+            for row in self._connection.execute(_KEYS, {"scopes": chunk})
         }
 
     def _decide(self, append: Append, contents: Encoded) -> Outcome:
@@ -161,8 +164,8 @@ class Transaction:
             for name in sorted(self._moved)
         ]
         for statement, rows in (
-            (insert(publication), self._publications),
-            (insert(idempotency), self._keys),
+            (_KEEP_PUBLICATIONS, self._publications),
+            (_KEEP_KEYS, self._keys),
             (_MOVE_TOP, tops),
         ):
             if rows:

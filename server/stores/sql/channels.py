@@ -34,12 +34,13 @@ CHUNK = 512
 T = TypeVar("T")
 
 _ID = select(store.c.id)
-_EXISTING = select(channel.c.name)
+_NAMES = bindparam("names", expanding=True)
+_EXISTING = select(channel.c.name).where(channel.c.name.in_(_NAMES))
 # The store's row is always there, and with it the id from which epochs are derived.
 _TOPS = select(
     store.c.id.label("store_id"), channel.c.name, channel.c.epoch, channel.c.top
 ).select_from(
-    store.outerjoin(channel, channel.c.name.in_(bindparam("names", expanding=True)))
+    store.outerjoin(channel, channel.c.name.in_(_NAMES))
 )
 
 
@@ -84,12 +85,21 @@ def lock_channels(connection: Connection, names: Collection[str]) -> dict[str, S
     locks rows finds all of them made.
     """
     ordered = sorted(set(names))
+    if connection.dialect.name == "sqlite":
+        # The transaction has the only lock there is: what it finds, it has.
+        found = _lock(connection, ordered)
+        if len(found) == len(ordered):
+            return found
     _make(connection, ordered)
+    return _lock(connection, ordered)
+
+
+def _lock(connection: Connection, ordered: Sequence[str]) -> dict[str, Stream]:
     return {
         row.name: Stream(row.id, row.epoch, row.top, row.floor)
         for chunk in chunks(ordered)
         for row in connection.execute(
-            _locked(connection.dialect.name).where(channel.c.name.in_(chunk))
+            _locked(connection.dialect.name), {"names": chunk}
         )
     }
 
@@ -98,9 +108,7 @@ def _make(connection: Connection, ordered: Sequence[str]) -> None:
     existing = {
         name
         for chunk in chunks(ordered)
-        for name in connection.execute(
-            _EXISTING.where(channel.c.name.in_(chunk))
-        ).scalars()
+        for name in connection.execute(_EXISTING, {"names": chunk}).scalars()
     }
     missing = [name for name in ordered if name not in existing]
     if missing:
@@ -122,7 +130,8 @@ def _locked(dialect: str) -> Select[tuple[object, ...]]:
     # The order of code points, whatever the database's language: it is Python's, which
     # the chunks follow.
     name = channel.c.name.collate("C") if dialect == "postgresql" else channel.c.name
-    return select(channel).order_by(name).with_for_update()
+    found = select(channel).where(channel.c.name.in_(_NAMES))
+    return found.order_by(name).with_for_update()
 
 
 def begin_stream(connection: Connection, name: str, ended: str) -> Position:
