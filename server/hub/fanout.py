@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hubbub.fanout")
 
-STEP = 128
+STEP = 64
 """So many are given to before somebody looks at the clock."""
 GUESS_BYTES = 256
 """What a frame is taken for that nobody is encoded for yet."""

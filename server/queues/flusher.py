@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("hubbub.flusher")
 
-SLICE_S = 0.002
+SLICE_S = 0.0015
 """Fan-out and flush give the loop back after this long."""
 
 _CHECK_EVERY = 32
