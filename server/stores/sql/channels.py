@@ -39,9 +39,7 @@ _EXISTING = select(channel.c.name).where(channel.c.name.in_(_NAMES))
 # The store's row is always there, and with it the id from which epochs are derived.
 _TOPS = select(
     store.c.id.label("store_id"), channel.c.name, channel.c.epoch, channel.c.top
-).select_from(
-    store.outerjoin(channel, channel.c.name.in_(_NAMES))
-)
+).select_from(store.outerjoin(channel, channel.c.name.in_(_NAMES)))
 
 
 @dataclass(slots=True)
