@@ -24,7 +24,7 @@ from .tables import channel, store
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import BindParameter, Connection, Select
     from sqlalchemy.dialects.sqlite import Insert
 
 EPOCH_CHARS = 12
@@ -34,7 +34,7 @@ CHUNK = 512
 T = TypeVar("T")
 
 _ID = select(store.c.id)
-_NAMES = bindparam("names", expanding=True)
+_NAMES: BindParameter[str] = bindparam("names", expanding=True)
 _EXISTING = select(channel.c.name).where(channel.c.name.in_(_NAMES))
 # The store's row is always there, and with it the id from which epochs are derived.
 _TOPS = select(
