@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import SLOW
@@ -40,7 +41,7 @@ class Direct(Protocol):
     direct: Wire | None
 
 
-class Writer:
+class Writer(ABC):
     """The writing half of a session."""
 
     __slots__ = (
@@ -81,21 +82,21 @@ class Writer:
 
     # What a session adds
 
+    @abstractmethod
     def close(self, disconnect: Disconnect) -> None:
         """End it from this side."""
-        raise NotImplementedError
 
+    @abstractmethod
     def only_reader(self) -> Direct | None:
         """Return its only subscription, if it has one and that is live."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_to_be_told(self) -> bool:
         """Whether what waits is still to be written, though it is closed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def drained(self) -> None:
         """Know that nothing waits any more. Perhaps called again."""
-        raise NotImplementedError
 
     # Its words
 

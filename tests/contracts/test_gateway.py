@@ -40,6 +40,27 @@ async def say_numbers(house: House, channel: str, first: int, last: int) -> None
         await house.say(channel, line)
 
 
+async def told_five(house: House, gateway: type[Driver]) -> Driver:
+    """Return a client that has read five lines."""
+    client = await house.joined(gateway)
+    await say_numbers(house, client.channel, 1, 5)
+    await client.reads_to("5")
+    return client
+
+
+async def cut_off_saying(
+    held_log: HeldLog, sender: Driver, text: str, key: str | None = None
+) -> None:
+    """Let it say a line, and be gone before it is told that the line is kept."""
+    held_log.hold()
+    async with asyncio.TaskGroup() as group:
+        saying = group.create_task(sender.say(text, key))
+        await held_log.asked.wait()
+        saying.cancel()
+    sender.cut()
+    held_log.let_go()
+
+
 class Talk:
     """Somebody who goes on talking, while others do something."""
 
@@ -131,10 +152,8 @@ async def test_who_was_cut_off_comes_back_to_all_of_it(
     house: House, gateway: type[Driver]
 ) -> None:
     """Fifty lines were said meanwhile; twice in a row."""
-    client = await house.joined(gateway)
+    client = await told_five(house, gateway)
     channel = client.channel
-    await say_numbers(house, channel, 1, 5)
-    await client.reads_to("5")
     for first in (6, 57):
         client.cut()
         await say_numbers(house, channel, first, first + 49)
@@ -184,10 +203,8 @@ async def test_a_position_of_a_stream_that_ended_is_not_resumed(
     house: House, gateway: type[Driver]
 ) -> None:
     """It is told so, and what it has then is the new stream's alone, from its end."""
-    client = await house.joined(gateway)
+    client = await told_five(house, gateway)
     channel = client.channel
-    await say_numbers(house, channel, 1, 5)
-    await client.reads_to("5")
     client.cut()
     await house.hub.new_epoch(channel)
     anew = [f"anew {line}" for line in numbers(1, RECENT + 3)]
@@ -267,13 +284,7 @@ async def test_what_was_sent_at_a_cut_may_be_sent_again(
     sender = await house.joined(gateway)
     channel = sender.channel
     reader = await house.joined(fellow(gateway), "bob", channel)
-    held_log.hold()
-    async with asyncio.TaskGroup() as group:
-        saying = group.create_task(sender.say("once", key="k1"))
-        await held_log.asked.wait()
-        saying.cancel()
-    sender.cut()
-    held_log.let_go()
+    await cut_off_saying(held_log, sender, "once", key="k1")
     await reader.reads_to("once")
     await sender.come_back()
     position = await sender.say("once", key="k1")
@@ -293,13 +304,7 @@ async def test_what_was_sent_at_a_cut_is_never_kept_twice(
     sender = await house.joined(gateway)
     channel = sender.channel
     reader = await house.joined(fellow(gateway), "bob", channel)
-    held_log.hold()
-    async with asyncio.TaskGroup() as group:
-        saying = group.create_task(sender.say("perhaps"))
-        await held_log.asked.wait()
-        saying.cancel()
-    sender.cut()
-    held_log.let_go()
+    await cut_off_saying(held_log, sender, "perhaps")
     await sender.come_back()
     await house.say(channel, "the end")
     kept = await house.log(channel)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from server import Settings, build_app
+from tests.browsers import open_browser
 from tests.docs.pages import examples
-from tests.machine import CHROMIUM_FLAGS, chromium
 
 
 @pytest.mark.long
@@ -26,10 +26,7 @@ async def test_lesson_page_chats(tmp_path: Path) -> None:
     file = tmp_path / "chat.html"
     file.write_text(page.replace("127.0.0.1:8080", f"127.0.0.1:{port}"), "utf-8")
     try:
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(
-                executable_path=chromium(), args=[*CHROMIUM_FLAGS]
-            )
+        async with open_browser() as browser:
             one = await browser.new_page()
             two = await browser.new_page()
             for window in (one, two):
@@ -42,6 +39,5 @@ async def test_lesson_page_chats(tmp_path: Path) -> None:
             for window in (one, two):
                 line = window.locator("li").nth(1)
                 await expect(line).to_have_text("Ada: <b>Hello</b>")
-            await browser.close()
     finally:
         await runner.cleanup()

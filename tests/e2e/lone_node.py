@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from aiohttp.test_utils import TestServer
 
 from server.app import build_app
-from server.backplanes.local import LocalBackplane
 from server.keys import HUB
+from tests.hub.outage import cut_off, reunite
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,18 +38,11 @@ class LoneNode:
 
     def cut_off(self) -> None:
         """Let it be cut off."""
-        self._backplane.fault = "cut off by the test"
-        self.hub.neighbours.cut_off(self._backplane.fault)
+        cut_off(self.hub)
 
     def reunite(self) -> None:
         """End that."""
-        self._backplane.fault = None
-        self.hub.neighbours.reunited()
-
-    @property
-    def _backplane(self) -> LocalBackplane:
-        assert isinstance(self.hub.backplane, LocalBackplane)
-        return self.hub.backplane
+        reunite(self.hub)
 
 
 @asynccontextmanager

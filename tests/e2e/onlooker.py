@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, TypeAlias
 
 from playwright.async_api import (
     Browser,
@@ -58,3 +60,22 @@ class Onlooker:
             "document.documentElement.scrollWidth > innerWidth"
         )
         return wide
+
+
+Look: TypeAlias = Callable[..., Awaitable[Onlooker]]
+
+
+@asynccontextmanager
+async def onlookers(browser: Browser) -> AsyncIterator[Look]:
+    """What lets them arrive; at the end none may have heard a complaint."""
+    there: list[Onlooker] = []
+
+    async def come(url: str, **more: tuple[int, int]) -> Onlooker:
+        onlooker = await Onlooker.arrive(browser, url, **more)
+        there.append(onlooker)
+        return onlooker
+
+    yield come
+    for onlooker in there:
+        await onlooker.context.close()
+        assert onlooker.complaints == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ class Line(Forwarder):
         await self.__aenter__()
 
 
-class Guest:
+class Guest(ABC):
     """Somebody in the room.
 
     `line` leads to the server. `cookie` says who they are; None: a stranger.
@@ -61,32 +62,32 @@ class Guest:
             {} if self.cookie is None else {"Origin": self.url, "Cookie": self.cookie}
         )
 
+    @abstractmethod
     async def join(self, since: str | None = None) -> None:
         """Enter the room; `since`: where one has left it."""
-        raise NotImplementedError
 
-    async def leave(self) -> None:
+    async def leave(self) -> None:  # noqa: B027 - the page's browser does
         """Go."""
 
-    async def move(self) -> None:
+    async def move(self) -> None:  # noqa: B027 - most do nothing
         """Do what is to be done while the line is cut; most wait and come back."""
 
+    @abstractmethod
     async def heard(self) -> list[list[str]]:
         """Return what one has heard: positions and texts."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def returns(self) -> list[bool]:
         """Return whether each coming back was told to be whole."""
-        raise NotImplementedError
 
     async def say(self, text: str) -> None:
         """Say something, again and again until it is acknowledged."""
         while not await self.attempt(text):  # noqa: ASYNC110 - others do it
             await asyncio.sleep(PAUSE_S)
 
+    @abstractmethod
     async def attempt(self, text: str) -> bool:
         """Say something; return whether it was acknowledged."""
-        raise NotImplementedError
 
 
 class PageGuest(Guest):

@@ -20,14 +20,20 @@ STATIC = Path(__file__).resolve().parents[2] / "static"
 ANSWER_S = 30.0
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
-needs_node = [
-    pytest.mark.long,
-    pytest.mark.skipif(node() is None, reason="no node"),
-    pytest.mark.skipif(
-        not (STATIC / "node_modules" / "socket.io-client").exists(),
-        reason="npm modules not fetched",
-    ),
-]
+
+def needs_npm(package: str) -> list[pytest.MarkDecorator]:
+    """Return the marks of tests that run a program on one of npm's packages."""
+    return [
+        pytest.mark.long,
+        pytest.mark.skipif(node() is None, reason="no node"),
+        pytest.mark.skipif(
+            not (STATIC / "node_modules" / package).exists(),
+            reason="npm modules not fetched",
+        ),
+    ]
+
+
+needs_node = needs_npm("socket.io-client")
 
 # Each line of its input is a piece of a program, whose result is a line of its output.
 # What pieces share stands in `here`; `until` waits for what others do.
@@ -107,24 +113,34 @@ class Desk:
                 answer.set_exception(JavaScriptError("the process has ended"))
 
 
-@asynccontextmanager
-async def desk() -> AsyncIterator[Desk]:
-    """Start Node; it is killed at the end, with all its connections."""
-    program = node()
-    assert program is not None
-    process = await asyncio.create_subprocess_exec(
-        *(program, "--input-type=module", "--eval", DESK),
+async def start_node(program: str, *arguments: str) -> asyncio.subprocess.Process:
+    """Start Node on a program, where npm's modules are; it is spoken to by pipes."""
+    found = node()
+    assert found is not None
+    return await asyncio.create_subprocess_exec(
+        *(found, "--input-type=module", "--eval", program, *arguments),
         cwd=STATIC,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=MAX_ANSWER_BYTES,
     )
+
+
+async def kill(process: asyncio.subprocess.Process) -> None:
+    """End it, if it has not ended by itself."""
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+@asynccontextmanager
+async def desk() -> AsyncIterator[Desk]:
+    """Start Node; it is killed at the end, with all its connections."""
+    process = await start_node(DESK)
     started = Desk(process)
     listening = asyncio.Task(started.listen())
     try:
         yield started
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        await kill(process)
         await listening

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import async_playwright, expect
-
-from tests.machine import CHROMIUM_FLAGS, chromium
+from playwright.async_api import expect
 
 from .chatter import Chatter, say_all
 from .server_process import ServerProcess
@@ -44,17 +42,6 @@ def mortal(tmp_path: Path) -> Iterator[ServerProcess]:
     """A server with a store, to be killed and started again."""
     with ServerProcess(tmp_path / "data") as process:
         yield process
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """This machine's Chromium."""
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-        )
-        yield found
-        await found.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

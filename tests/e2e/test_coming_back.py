@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestServer
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from server.app import build_app
 from server.errors import FORCED_RECONNECT, SHUTDOWN
 from server.keys import HUB
 from server.runtime.arrivals import FLOOR_MS
 from tests.looptime import until
-from tests.machine import CHROMIUM_FLAGS, chromium
 
 from .onlooker import WITHIN_MS
 
@@ -26,17 +25,6 @@ if TYPE_CHECKING:
     from server.errors import Disconnect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """This machine's Chromium."""
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-        )
-        yield found
-        await found.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

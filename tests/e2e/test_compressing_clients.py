@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import async_playwright
 
-from tests.machine import CHROMIUM_FLAGS, chromium
+from tests.browsers import open_browser
 
 from .server_process import ServerProcess
 from .stock import desk, needs_node
@@ -91,10 +90,7 @@ class TestNode:
 @pytest.mark.browser
 async def test_a_page_reads_and_says(server: ServerProcess) -> None:
     """Chromium offers it by itself, and compresses all that it says."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-        )
+    async with open_browser() as browser:
         page = await browser.new_page()
         await page.goto(f"{server.url}/lesson")
         found = await page.evaluate(
@@ -114,7 +110,6 @@ async def test_a_page_reads_and_says(server: ServerProcess) -> None:
             }""",
             [f"{server.ws_url}/ws/open/a", TEXT, TURNS],
         )
-        await browser.close()
     agreed, heard = found
     assert agreed == AGREED
     assert heard == [f"{TEXT}{n}" for n in range(TURNS)]

@@ -11,24 +11,23 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from msgspec import to_builtins
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from server.app import build_app
-from server.backplanes.local import LocalBackplane
 from server.keys import HUB
 from server.seams.backplane import Node
 from server.web import whole
 from server.web.assets import Assets
 from server.web.figures import Figures
 from server.web.whole import Card
-from tests.machine import CHROMIUM_FLAGS, chromium
+from tests.hub.outage import cut_off, reunite
 
 from .cluster import raise_cluster
-from .onlooker import DESKTOP, PHONE, WITHIN_MS, Onlooker
+from .onlooker import DESKTOP, PHONE, WITHIN_MS, Look, Onlooker, onlookers
 from .server_process import ServerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from playwright.async_api import Browser
 
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from server.model import JSON
     from tests.services.postgres import Postgres
     from tests.services.redis import RedisServer
-
-    Look = Callable[..., Awaitable[Onlooker]]
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -56,33 +53,17 @@ def server() -> Iterator[ServerProcess]:
         yield process
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """This machine's Chromium."""
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-        )
-        yield found
-        await found.close()
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def look(browser: Browser, server: ServerProcess) -> AsyncIterator[Look]:
     """Look at the dashboard; at the end no onlooker may have heard a complaint."""
-    there: list[Onlooker] = []
+    async with onlookers(browser) as come:
 
-    async def come(
-        query: str = "", *, url: str = server.url, **more: tuple[int, int]
-    ) -> Onlooker:
-        onlooker = await Onlooker.arrive(browser, f"{url}/{query}", **more)
-        there.append(onlooker)
-        return onlooker
+        async def come_here(
+            query: str = "", *, url: str = server.url, **more: tuple[int, int]
+        ) -> Onlooker:
+            return await come(f"{url}/{query}", **more)
 
-    yield come
-    for onlooker in there:
-        await onlooker.context.close()
-        assert onlooker.complaints == []
+        yield come_here
 
 
 @dataclass
@@ -399,14 +380,10 @@ async def test_an_outage_is_told(look: Look, fleet: Fleet) -> None:
     pill = ada.see("#connection")
     await expect(pill).to_have_attribute("data-state", "live")
     await expect(ada.see("#board")).to_have_attribute("data-ready", "true")
-    backplane = fleet.hub.backplane
-    assert isinstance(backplane, LocalBackplane)
-    backplane.fault = "cut off by the test"
-    fleet.hub.neighbours.cut_off(backplane.fault)
+    cut_off(fleet.hub)
     await expect(pill).to_have_attribute("data-state", "paused")
     await expect(ada.see(".pill__word")).to_have_text("Paused")
-    backplane.fault = None
-    fleet.hub.neighbours.reunited()
+    reunite(fleet.hub)
     await expect(pill).to_have_attribute("data-state", "live")
     await ada.page.close()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,15 +20,20 @@ from .cluster import NODES, Cluster, raise_cluster
 from .crowd import Crowd, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from tests.services.postgres import Postgres
     from tests.services.redis import RedisCluster, RedisServer
+
+    from .crowd import Reader
+    from .server_process import ServerProcess
 
 pytestmark = [pytest.mark.long, pytest.mark.nodes, pytest.mark.timeout(240)]
 
 CHAT, OPEN = "chat:fault", "open:fault"
 READERS = 30
+EVERYBODY = {f"r{number}": 1 for number in range(READERS)}
+"""All readers, each with one session."""
 REFUSED_WITHIN_S = 2.5
 CUT_OFF_S = 60.0
 STOPS_WITHIN_S = 5.0
@@ -45,11 +51,48 @@ async def cluster(own_redis: RedisServer, postgres: Postgres) -> AsyncIterator[C
 async def crowd(cluster: Cluster) -> AsyncIterator[Crowd]:
     """Readers on all nodes, and speakers in a durable and in a shared channel."""
     async with Crowd(cluster.nodes) as gathered:
-        await gathered.hear(READERS, CHAT, OPEN)
-        await gathered.speak(4, CHAT, 0.05)
-        await gathered.speak(4, OPEN, 0.05)
-        await gathered.progress(10)
+        await go_on(gathered, speakers=4)
         yield gathered
+
+
+async def go_on(
+    crowd: Crowd, *, speakers: int, readers: int = READERS, pause_s: float = 0.05
+) -> None:
+    """Have some read both channels, and others speak in each; wait until it is said."""
+    await crowd.hear(readers, CHAT, OPEN)
+    await crowd.speak(speakers, CHAT, pause_s)
+    await crowd.speak(speakers, OPEN, pause_s)
+    await crowd.progress(10)
+
+
+@asynccontextmanager
+async def raise_on_lines(
+    redis: RedisServer, postgres: Postgres
+) -> AsyncIterator[tuple[Cluster, Forwarder, Forwarder]]:
+    """Three nodes, and the first one's lines to Redis and to the database."""
+    async with (
+        Forwarder(redis.port) as to_redis,
+        Forwarder(postgres.port) as to_postgres,
+        raise_cluster(redis, postgres, (to_redis.port, to_postgres.port)) as cluster,
+    ):
+        yield cluster, to_redis, to_postgres
+
+
+async def are_told(readers: Sequence[Reader], within_s: float, *, live: bool) -> None:
+    """Wait until each was told, as the last, that its node is live or is not."""
+    await until(lambda: all(r.told and r.told[-1] is live for r in readers), within_s)
+
+
+async def everybody_is_seen(
+    crowd: Crowd, cluster: Cluster, node: ServerProcess, within_s: float
+) -> None:
+    """Wait until a node shows all readers, each with one session."""
+    people: dict[str, int] = {}
+    began_s = time.monotonic()
+    while people != EVERYBODY and time.monotonic() < began_s + within_s:
+        people = await cluster.people(crowd.http, node, CHAT)
+        await asyncio.sleep(0.5)
+    assert people == EVERYBODY
 
 
 async def conclude(crowd: Crowd, cluster: Cluster) -> None:
@@ -86,7 +129,7 @@ async def test_nodes_see_one_order_and_one_presence(
     assert len(set(kept)) == 1
     for node in cluster.nodes:
         people = await cluster.people(crowd.http, node, CHAT)
-        assert people == {f"r{number}": 1 for number in range(READERS)}
+        assert people == EVERYBODY
 
 
 async def test_a_killed_node(crowd: Crowd, cluster: Cluster) -> None:
@@ -97,30 +140,24 @@ async def test_a_killed_node(crowd: Crowd, cluster: Cluster) -> None:
     await until(lambda: all(each.live.is_set() for each in crowd.readers), 10.0)
     await crowd.progress(10)
     # Each has one session, on the nodes that are left; those of the dead one are gone.
-    everybody = {f"r{number}": 1 for number in range(READERS)}
-    people: dict[str, int] = {}
-    began_s = time.monotonic()
-    while people != everybody and time.monotonic() < began_s + 30.0:
-        people = await cluster.people(crowd.http, witness, CHAT)
-        await asyncio.sleep(0.5)
-    assert people == everybody
+    await everybody_is_seen(crowd, cluster, witness, 30.0)
     await asyncio.to_thread(victim.start)
     await conclude(crowd, cluster)
     assert all(reader.unrecovered == 0 for reader in crowd.readers)
-    assert await cluster.people(crowd.http, victim, CHAT) == everybody
+    assert await cluster.people(crowd.http, victim, CHAT) == EVERYBODY
 
 
 @pytest.mark.parametrize("away_s", [1.0, 30.0])
 async def test_redis_is_killed(crowd: Crowd, cluster: Cluster, away_s: float) -> None:
     """F10: all is refused meanwhile, clients are told, and it heals within 5 s."""
     await asyncio.to_thread(cluster.redis.kill)
-    await until(lambda: all(r.told and not r.told[-1] for r in crowd.readers), 5.0)
+    await are_told(crowd.readers, 5.0, live=False)
     assert not any([await cluster.is_ready(crowd.http, n) for n in cluster.nodes])
     seen = [dict(reader.since) for reader in crowd.readers]
     await asyncio.sleep(away_s)
     assert [dict(each.since) for each in crowd.readers] == seen, "nothing is fanned out"
     await asyncio.to_thread(cluster.redis.start)
-    await until(lambda: all(reader.told[-1] for reader in crowd.readers), 5.0)
+    await are_told(crowd.readers, 5.0, live=True)
     await until(lambda: begun_anew(crowd), 10.0)
     await conclude(crowd, cluster)
     assert all(speaker.refused for speaker in crowd.speakers)
@@ -134,7 +171,7 @@ async def test_redis_is_paused(crowd: Crowd, cluster: Cluster) -> None:
     ]
     await asyncio.to_thread(cluster.redis.pause)
     try:
-        await until(lambda: all(r.told and not r.told[-1] for r in crowd.readers), 10.0)
+        await are_told(crowd.readers, 10.0, live=False)
         await asyncio.sleep(30.0)
         for node, before in zip(cluster.nodes, tasks, strict=True):
             now = await cluster.figure(crowd.http, node, "hubbub_tasks")
@@ -144,7 +181,7 @@ async def test_redis_is_paused(crowd: Crowd, cluster: Cluster) -> None:
             assert lag_s < WORST_LAG_S
     finally:
         await asyncio.to_thread(cluster.redis.resume)
-    await until(lambda: all(reader.told[-1] for reader in crowd.readers), 10.0)
+    await are_told(crowd.readers, 10.0, live=True)
     await conclude(crowd, cluster)
     assert all(speaker.refused for speaker in crowd.speakers)
     assert max(each.slowest_s for each in crowd.speakers) <= REFUSED_WITHIN_S
@@ -154,13 +191,7 @@ async def test_redis_is_flushed(crowd: Crowd, cluster: Cluster) -> None:
     """F11: the shared channel becomes a new stream within 10 s, and all are told."""
     await cluster.redis.ask("FLUSHALL")
     await until(lambda: begun_anew(crowd), 10.0)
-    everybody = {f"r{number}": 1 for number in range(READERS)}
-    people: dict[str, int] = {}
-    began_s = time.monotonic()
-    while people != everybody and time.monotonic() < began_s + 40.0:
-        people = await cluster.people(crowd.http, cluster.nodes[2], CHAT)
-        await asyncio.sleep(0.5)
-    assert people == everybody
+    await everybody_is_seen(crowd, cluster, cluster.nodes[2], 40.0)
     await conclude(crowd, cluster)
 
 
@@ -200,11 +231,11 @@ async def test_postgres_goes_and_comes_back(
     end = cluster.postgres.stop if how == "restart" else cluster.postgres.kill
     await asyncio.to_thread(end)
     try:
-        await until(lambda: all(r.told and not r.told[-1] for r in crowd.readers), 10.0)
+        await are_told(crowd.readers, 10.0, live=False)
         await asyncio.sleep(2.0)
     finally:
         await asyncio.to_thread(cluster.postgres.start)
-    await until(lambda: all(reader.told[-1] for reader in crowd.readers), 10.0)
+    await are_told(crowd.readers, 10.0, live=True)
     await conclude(crowd, cluster)
     assert max(each.slowest_s for each in crowd.speakers) <= REFUSED_WITHIN_S
     assert all(reader.resets == 0 for reader in crowd.readers)
@@ -214,11 +245,11 @@ async def test_postgres_is_paused(crowd: Crowd, cluster: Cluster) -> None:
     """It does not answer: refused within 2.5 s, and all goes on afterwards."""
     await asyncio.to_thread(cluster.postgres.pause)
     try:
-        await until(lambda: all(r.told and not r.told[-1] for r in crowd.readers), 15.0)
+        await are_told(crowd.readers, 15.0, live=False)
         await asyncio.sleep(5.0)
     finally:
         await asyncio.to_thread(cluster.postgres.resume)
-    await until(lambda: all(reader.told[-1] for reader in crowd.readers), 10.0)
+    await are_told(crowd.readers, 10.0, live=True)
     await conclude(crowd, cluster)
     assert max(each.slowest_s for each in crowd.speakers) <= REFUSED_WITHIN_S
 
@@ -229,20 +260,13 @@ async def test_a_node_is_cut_off(own_redis: RedisServer, postgres: Postgres) -> 
     Its links to Redis and to the database are silent, as if a cable had been pulled.
     """
     async with (
-        Forwarder(own_redis.port) as to_redis,
-        Forwarder(postgres.port) as to_postgres,
-        raise_cluster(
-            own_redis, postgres, (to_redis.port, to_postgres.port)
-        ) as cluster,
+        raise_on_lines(own_redis, postgres) as (cluster, to_redis, to_postgres),
         Crowd(cluster.nodes) as crowd,
     ):
-        await crowd.hear(READERS, CHAT, OPEN)
-        await crowd.speak(3, CHAT, 0.05)
-        await crowd.speak(3, OPEN, 0.05)
-        await crowd.progress(10)
+        await go_on(crowd, speakers=3)
         lonely = [each for n, each in enumerate(crowd.readers) if n % NODES == 0]
         to_redis.silent = to_postgres.silent = True
-        await until(lambda: all(r.told and not r.told[-1] for r in lonely), 10.0)
+        await are_told(lonely, 10.0, live=False)
         seen = [dict(reader.since) for reader in lonely]
         await asyncio.sleep(CUT_OFF_S)
         assert [dict(each.since) for each in lonely] == seen, "nothing is fanned out"
@@ -251,11 +275,10 @@ async def test_a_node_is_cut_off(own_redis: RedisServer, postgres: Postgres) -> 
         assert people == rest
         assert not await cluster.is_ready(crowd.http, cluster.nodes[0])
         to_redis.silent = to_postgres.silent = False
-        await until(lambda: all(reader.told[-1] for reader in lonely), 10.0)
+        await are_told(lonely, 10.0, live=True)
         await conclude(crowd, cluster)
-        everybody = {f"r{n}": 1 for n in range(READERS)}
         for node in cluster.nodes:
-            assert await cluster.people(crowd.http, node, CHAT) == everybody
+            assert await cluster.people(crowd.http, node, CHAT) == EVERYBODY
         assert all(reader.resets == 0 for reader in crowd.readers), "nothing was lost"
         slowest_s = max(each.slowest_s for each in crowd.speakers)
         assert slowest_s <= REFUSED_WITHIN_S
@@ -267,24 +290,17 @@ async def test_a_deaf_node_says_so(own_redis: RedisServer, postgres: Postgres) -
     It still reaches Redis, so that only its own probe can show it.
     """
     async with (
-        Forwarder(own_redis.port) as to_redis,
-        Forwarder(postgres.port) as to_postgres,
-        raise_cluster(
-            own_redis, postgres, (to_redis.port, to_postgres.port)
-        ) as cluster,
+        raise_on_lines(own_redis, postgres) as (cluster, to_redis, _),
         Crowd(cluster.nodes) as crowd,
     ):
-        await crowd.hear(READERS, CHAT, OPEN)
-        await crowd.speak(3, CHAT, 0.05)
-        await crowd.speak(3, OPEN, 0.05)
-        await crowd.progress(10)
+        await go_on(crowd, speakers=3)
         lonely = [each for n, each in enumerate(crowd.readers) if n % NODES == 0]
         to_redis.deaf = True
-        await until(lambda: all(r.told and not r.told[-1] for r in lonely), 10.0)
+        await are_told(lonely, 10.0, live=False)
         assert not await cluster.is_ready(crowd.http, cluster.nodes[0])
         assert await cluster.is_ready(crowd.http, cluster.nodes[1])
         to_redis.deaf = False
-        await until(lambda: all(reader.told[-1] for reader in lonely), 10.0)
+        await are_told(lonely, 10.0, live=True)
         await conclude(crowd, cluster)
         assert all(reader.resets == 0 for reader in crowd.readers), "nothing was lost"
 
@@ -305,7 +321,7 @@ async def test_nodes_on_a_redis_cluster(
         await conclude(crowd, cluster)
         for node in cluster.nodes:
             people = await cluster.people(crowd.http, node, OPEN)
-            assert people == {f"r{number}": 1 for number in range(READERS)}
+            assert people == EVERYBODY
 
 
 async def test_a_node_stops_while_all_else_hangs(
@@ -313,17 +329,10 @@ async def test_a_node_stops_while_all_else_hangs(
 ) -> None:
     """Redis and the database fall silent as it is told to stop: within 5 s."""
     async with (
-        Forwarder(own_redis.port) as to_redis,
-        Forwarder(postgres.port) as to_postgres,
-        raise_cluster(
-            own_redis, postgres, (to_redis.port, to_postgres.port)
-        ) as cluster,
+        raise_on_lines(own_redis, postgres) as (cluster, to_redis, to_postgres),
         Crowd(cluster.nodes[:1]) as crowd,
     ):
-        await crowd.hear(3, CHAT, OPEN)
-        await crowd.speak(2, CHAT, 0.01)
-        await crowd.speak(2, OPEN, 0.01)
-        await crowd.progress(10)
+        await go_on(crowd, speakers=2, readers=3, pause_s=0.01)
         to_redis.silent = to_postgres.silent = True
         began_s = time.monotonic()
         assert await asyncio.to_thread(cluster.nodes[0].stop) == 0

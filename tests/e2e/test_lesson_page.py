@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
-from tests.machine import CHROMIUM_FLAGS, chromium
-
-from .onlooker import PHONE, Onlooker
+from .onlooker import PHONE, Look, Onlooker, onlookers
 from .server_process import ServerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from playwright.async_api import Browser
-
-    Look = Callable[..., Awaitable[Onlooker]]
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -34,33 +30,17 @@ def server() -> Iterator[ServerProcess]:
         yield process
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """This machine's Chromium."""
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-        )
-        yield found
-        await found.close()
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def look(browser: Browser, server: ServerProcess) -> AsyncIterator[Look]:
     """Look at the lesson; at the end no onlooker may have heard a complaint."""
-    there: list[Onlooker] = []
+    async with onlookers(browser) as come:
 
-    async def come(
-        url: str = f"{server.url}/lesson", **more: tuple[int, int]
-    ) -> Onlooker:
-        onlooker = await Onlooker.arrive(browser, url, **more)
-        there.append(onlooker)
-        return onlooker
+        async def come_here(
+            url: str = f"{server.url}/lesson", **more: tuple[int, int]
+        ) -> Onlooker:
+            return await come(url, **more)
 
-    yield come
-    for onlooker in there:
-        await onlooker.context.close()
-        assert onlooker.complaints == []
+        yield come_here
 
 
 async def test_what_one_says_all_hear_as_text(look: Look) -> None:

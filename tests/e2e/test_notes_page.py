@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestServer
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from server.app import build_app
 from server.web.assets import Assets
-from tests.machine import CHROMIUM_FLAGS, chromium
 
 from .lone_node import raise_lone_node
 from .server_process import ServerProcess
@@ -62,17 +61,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """
     with ServerProcess(tmp_path_factory.mktemp("notes") / "data") as process:
         yield process
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """This machine's Chromium."""
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-        )
-        yield found
-        await found.close()
 
 
 class Place(Protocol):

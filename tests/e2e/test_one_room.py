@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from playwright.async_api import async_playwright
 
-from tests.machine import CHROMIUM_FLAGS, chromium
+from tests.browsers import open_browser
 
 from .crowd import guest, until
 from .room_guests import (
@@ -151,10 +150,7 @@ async def test_all_ways_into_one_room(tmp_path: Path) -> None:
         server = stack.enter_context(ServerProcess(tmp_path / "data"))
         jar = aiohttp.DummyCookieJar()
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
-        playwright = await stack.enter_async_context(async_playwright())
-        browser = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-        )
+        browser = await stack.enter_async_context(open_browser())
         house = House(server, http, browser, stack)
         witness = await house.bare()
         await witness.join()

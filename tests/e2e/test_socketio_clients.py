@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import socketio  # type: ignore[import-untyped]
-from playwright.async_api import async_playwright
 
 from server import Settings
 from server.errors import FORCED_RECONNECT
-from tests.machine import CHROMIUM_FLAGS, chromium
+from tests.browsers import open_browser
 
 from .cluster import flags
 from .room_guests import Line
@@ -75,10 +74,7 @@ async def test_a_stock_client_talks(transports: Sequence[str]) -> None:
 async def test_io_without_arguments_in_a_page() -> None:
     """A page loads the client from where it always is, and `io()` connects."""
     with ServerProcess() as server:
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(
-                executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-            )
+        async with open_browser() as browser:
             page = await browser.new_page()
             await page.goto(f"{server.url}/lesson")
             await page.add_script_tag(url="/socket.io/socket.io.js")
@@ -98,7 +94,6 @@ async def test_io_without_arguments_in_a_page() -> None:
               await socket.emitWithAck("message", { data: 2 });
               return [transport, socket.recovered, heard];
             }""")
-            await browser.close()
     assert found == ["websocket", True, [1, 2]]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
@@ -18,16 +17,16 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from httpx_sse import aconnect_sse
-from playwright.async_api import async_playwright
 
 from server.app import build_app
 from server.gateways.sse.codec import event_lines, retry_line
 from server.gateways.sse.stream import Stream
 from server.keys import HUB
 from server.settings import Settings
-from tests.machine import CHROMIUM_FLAGS, chromium, node
+from tests.browsers import open_browser
 
 from .lone_node import raise_lone_node
+from .stock import kill, needs_npm, start_node
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -39,20 +38,12 @@ if TYPE_CHECKING:
     Said: TypeAlias = "list[str] | str"
     """Type, data and last id of an event; or `closed`."""
 
-STATIC = Path(__file__).resolve().parents[2] / "static"
 ANSWER_S = 20.0
 DEFAULT_RETRY_S = 2.9
 """A reader that does not obey `retry:` comes back after three seconds."""
 PIECE_BYTES = 7
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(node() is None, reason="no node"),
-    pytest.mark.skipif(
-        not (STATIC / "node_modules" / "eventsource").exists(),
-        reason="npm modules not fetched",
-    ),
-]
+pytestmark = needs_npm("eventsource")
 
 # Tells each event as a line of JSON: type, data, last id. `closed` is the end.
 READER = """
@@ -134,14 +125,7 @@ async def in_node(
     library: str, url: str, types: Sequence[str]
 ) -> AsyncIterator[Reader]:
     """Read by a library of npm's."""
-    program = node()
-    assert program is not None
-    process = await asyncio.create_subprocess_exec(
-        *(program, "--input-type=module", "--eval", READER),
-        *(library, url, json.dumps(types)),
-        cwd=STATIC,
-        stdout=asyncio.subprocess.PIPE,
-    )
+    process = await start_node(READER, library, url, json.dumps(types))
     reader = Reader()
 
     async def read() -> None:
@@ -153,9 +137,7 @@ async def in_node(
     try:
         yield reader
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        await kill(process)
         await reading
 
 
@@ -192,15 +174,11 @@ async def in_python(url: str) -> AsyncIterator[Reader]:
 @asynccontextmanager
 async def browser_page(where: str) -> AsyncIterator[tuple[Page, Reader]]:
     """A page, and what it tells."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-        )
+    async with open_browser() as browser:
         page, reader = await browser.new_page(), Reader()
         await page.expose_function("tell", reader.tell)
         await page.goto(where)
         yield page, reader
-        await browser.close()
 
 
 @asynccontextmanager

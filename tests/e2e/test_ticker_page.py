@@ -14,12 +14,10 @@ from typing import Any, Literal, TypedDict, Unpack
 
 import aiohttp
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, Route, ViewportSize, async_playwright
+from playwright.async_api import Browser, Page, Route, ViewportSize
 
 from tests.e2e import server_process
 from tests.e2e.server_process import ServerProcess
-from tests.machine import CHROMIUM_FLAGS, chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -107,17 +105,6 @@ def server() -> Iterator[ServerProcess]:
     """A server whose market moves once a second."""
     with ServerProcess(None, "--market-hz", SLOW_HZ) as running:
         yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """The machine's Chromium."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-        )
-        yield browser
-        await browser.close()
 
 
 @asynccontextmanager

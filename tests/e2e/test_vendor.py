@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
-from playwright.async_api import async_playwright
 
-from tests.machine import CHROMIUM_FLAGS, chromium
+from tests.browsers import open_tab
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -110,16 +109,8 @@ async def serve(aiohttp_server: AiohttpServer, script: str) -> TestServer:
 @pytest.fixture
 async def browser_page() -> AsyncIterator[tuple[Page, list[str]]]:
     """An empty tab, and what its console complains about."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-        )
-        page = await browser.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        yield page, complaints
-        await browser.close()
+    async with open_tab() as opened:
+        yield opened
 
 
 async def test_another_s_caret_has_its_colour_under_the_strict_policy(

@@ -12,30 +12,24 @@ from typing import TYPE_CHECKING
 import aiohttp
 import msgspec
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from server.gateways.yjs import codec
+from tests.browsers import open_browser
 from tests.gateways.note_house import Closed, Yjs
-from tests.machine import CHROMIUM_FLAGS, chromium, node
 
 from .lone_node import raise_lone_node
 from .server_process import ServerProcess
+from .stock import STATIC, kill, needs_npm, start_node
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from server.model import Standing
 
-STATIC = Path(__file__).resolve().parents[2] / "static"
 ANSWER_S = 20.0
 
-needs_node = [
-    pytest.mark.long,
-    pytest.mark.skipif(node() is None, reason="no node"),
-    pytest.mark.skipif(
-        not (STATIC / "node_modules" / "ws").exists(), reason="npm modules not fetched"
-    ),
-]
+needs_node = needs_npm("ws")
 
 # A stock provider that does what lines of JSON on its standard input say. `text` waits
 # until the text is as expected: what is asked is whether it comes to be.
@@ -107,19 +101,11 @@ class NodeClient:
 @asynccontextmanager
 async def stock(url: str, note: str, name: str) -> AsyncIterator[NodeClient]:
     """Start a stock client on a note."""
-    program = node()
-    assert program is not None
-    process = await asyncio.create_subprocess_exec(
-        *(program, "--input-type=module", "--eval", CLIENT, url, note, name),
-        cwd=STATIC,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
+    process = await start_node(CLIENT, url, note, name)
     try:
         yield NodeClient(process)
     finally:
-        process.kill()
-        await process.wait()
+        await kill(process)
 
 
 class TestStock:
@@ -159,12 +145,9 @@ class TestStock:
         with ServerProcess(tmp_path / "data") as server:
             notes = f"{server.ws_url}/ws/notes"
             async with (
-                async_playwright() as playwright,
+                open_browser() as browser,
                 stock(notes, "shared", "Nodd") as peer,
             ):
-                browser = await playwright.chromium.launch(
-                    executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-                )
                 page = await browser.new_page()
                 await page.goto(f"{server.url}/notes/shared")
                 await page.locator(".cm-content").click()
@@ -178,7 +161,6 @@ class TestStock:
                     await late.do("text", expected="page 😀 peer 🦊")
                     assert await late.do("complaints") == []
                 assert await peer.do("complaints") == []
-                await browser.close()
 
     async def test_offline_edits_meet_after_a_restart(self, tmp_path: Path) -> None:
         """Two clients, edits on both sides while the server is dead: equal after."""

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 from aiohttp import ClientWebSocketResponse, web
 
-from server import keys
 from server.backplanes.local import LocalBackplane
 from server.gateways.native.handler import routes
 from server.hub.hub import Hub
-from server.hub.limits import Limits
 from server.kinds.chat.kind import ChatKind
 from server.kinds.open import OpenKind
 from server.model import Principal
-from server.seams.kind import Keep, Kind, Policy
+from server.seams.kind import Kind, Policy
 from server.settings import Settings
-from server.stores.memory import MemoryStore
 from tests.clocks import ManualClock
-from tests.hub.logs import FaultyLog
+from tests.gateways.hosting import counted_log, give_hub, introduced, limits_of
+from tests.gateways.peers import RawPeer
 from tests.hub.tally import TallyKind
 
 if TYPE_CHECKING:
     from aiohttp.test_utils import TestClient
     from pytest_aiohttp.plugin import AiohttpClient
+
+    from tests.hub.logs import FaultyLog
 
     Client: TypeAlias = TestClient[web.Request, web.Application]
 
@@ -44,6 +44,13 @@ class Place:
     tally: TallyKind
     settings: Settings
     sockets: list[ClientWebSocketResponse] = field(default_factory=list)
+    peers: list[RawPeer] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        assert self.client.port is not None
+        return self.client.port
 
     async def connect(
         self, path: str = "/ws", *, autoping: bool = True
@@ -53,8 +60,20 @@ class Place:
         self.sockets.append(socket)
         return socket
 
+    async def raw(
+        self,
+        path: str = "/ws",
+        *offers: str,
+        receive_bytes: int | None = None,
+    ) -> RawPeer:
+        """Open a raw connection; see `RawPeer.connect`."""
+        peer = await RawPeer.connect(self.port, path, receive_bytes, offers=offers)
+        self.peers.append(peer)
+        return peer
+
 
 OpenPlace: TypeAlias = Callable[..., Awaitable[Place]]
+Connect: TypeAlias = Callable[..., Awaitable[RawPeer]]
 
 
 @pytest.fixture
@@ -65,58 +84,29 @@ async def open_place(aiohttp_client: AiohttpClient) -> AsyncIterator[OpenPlace]:
     async def make(settings: Settings | None = None) -> Place:
         settings = settings or Settings()
         clock, tally = ManualClock(), TallyKind()
-        epochs = (f"epoch{count}" for count in itertools.count(1))
-        store = MemoryStore(clock, lambda: next(epochs))
-        log = FaultyLog(store.log)
+        log = counted_log(clock)
         kinds: dict[str, Kind] = {
             "open": OpenKind(clock, Policy(recent=2)),
             "quick": OpenKind(clock, Policy(flush_interval_s=0.05)),
             "chat": ChatKind(clock),
             "tally": tally,
         }
-        limits = Limits(
-            outbox_bytes=settings.outbox_bytes,
-            subscriptions=settings.subscriptions_per_session,
-            close_timeout_s=settings.close_timeout_s,
-        )
-        ids = itertools.count(1)
-
-        def new_id(prefix: str) -> str:
-            return f"{prefix}{next(ids)}"
-
+        ids, guests = itertools.count(1), itertools.count()
         hub = Hub(
             kinds,
             LocalBackplane(),
             clock,
             lambda prefix: f"{prefix}{next(ids)}",
-            limits,
+            limits_of(settings),
         )
-        guests = itertools.count()
 
-        @web.middleware
-        async def identify(
-            request: web.Request,
-            handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-        ) -> web.StreamResponse:
+        def who(_: web.Request) -> Principal:
             number = next(guests)
-            name = NAMES[number % len(NAMES)]
-            request[keys.PRINCIPAL] = Principal(f"g_{number + 1}", name)
-            return await handler(request)
+            return Principal(f"g_{number + 1}", NAMES[number % len(NAMES)])
 
-        app = web.Application(middlewares=[identify])
-        app[keys.HUB], app[keys.SETTINGS] = hub, settings
+        app = web.Application(middlewares=[introduced(who)])
         app.add_routes(routes())
-
-        async def life(_: web.Application) -> AsyncIterator[None]:
-            await hub.start(dict.fromkeys(Keep, log))
-            yield
-            await hub.stop()
-
-        async def send_away(_: web.Application) -> None:
-            await hub.send_away()
-
-        app.cleanup_ctx.append(life)
-        app.on_shutdown.append(send_away)
+        give_hub(app, hub, settings, log)
         client = await aiohttp_client(app)
         place = Place(client, hub, log, tally, settings)
         places.append(place)
@@ -124,8 +114,9 @@ async def open_place(aiohttp_client: AiohttpClient) -> AsyncIterator[OpenPlace]:
 
     yield make
     for place in places:
-        place.log.append_gate.set()
-        place.log.read_gate.set()
+        for peer in place.peers:
+            peer.close()
+        place.log.let_go()
         for socket in place.sockets:
             await socket.close()
 
@@ -134,3 +125,9 @@ async def open_place(aiohttp_client: AiohttpClient) -> AsyncIterator[OpenPlace]:
 async def place(open_place: OpenPlace) -> Place:
     """A server with the default settings."""
     return await open_place()
+
+
+@pytest.fixture
+def connect(place: Place) -> Connect:
+    """Opens raw connections to it; see `Place.raw`."""
+    return place.raw

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-import pycrdt
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer
 
@@ -26,17 +25,17 @@ from server.runtime.clock import SystemClock, random_id
 from server.seams.kind import Keep
 from server.settings import Settings
 from server.stores.memory import Apply, MemoryLog
+from tests.gateways.hosting import introduced
+from tests.hub.outage import cut_off, reunite
+from tests.kinds.notes.typist import Typist
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from aiohttp import ClientWebSocketResponse
-    from aiohttp.typedefs import Handler
 
     from server.model import Position
     from server.seams.log import Append, Change, Outcome
-
-    Doc = pycrdt.Doc[pycrdt.Text]
 
 ANSWER_S = 5.0
 
@@ -93,49 +92,17 @@ class House:
 
     def cut_off(self) -> None:
         """Cut the node off from the others."""
-        self._backplane.fault = "cut off by the test"
-        self.hub.neighbours.cut_off(self._backplane.fault)
+        cut_off(self.hub)
 
     def reunite(self) -> None:
         """Let it hear the others again."""
-        self._backplane.fault = None
-        self.hub.neighbours.reunited()
-
-    @property
-    def _backplane(self) -> LocalBackplane:
-        assert isinstance(self.hub.backplane, LocalBackplane)
-        return self.hub.backplane
+        reunite(self.hub)
 
     async def join(self, who: str = "ada", note: str = "lab") -> Yjs:
         """Connect and synchronise."""
         peer = await self.connect(who, note)
         await peer.sync()
         return peer
-
-
-class Typist:
-    """A document whose edits are taken as updates, one each."""
-
-    def __init__(self) -> None:
-        self.doc: Doc = pycrdt.Doc()
-        self.text = self.doc.get("content", type=pycrdt.Text)
-
-    def edit(self, edit: Callable[[], None]) -> bytes:
-        """Edit the document; return the update."""
-        updates: list[bytes] = []
-        watch = self.doc.observe(lambda event: updates.append(event.update))
-        with self.doc.transaction():
-            edit()
-        self.doc.unobserve(watch)
-        return updates[0]
-
-    def insert(self, at: int, text: str) -> bytes:
-        """Insert text before a byte; return the update."""
-        return self.edit(lambda: self.text.insert(at, text))
-
-    def delete(self, start: int, end: int) -> bytes:
-        """Delete bytes; return the update."""
-        return self.edit(lambda: self.text.__delitem__(slice(start, end)))
 
 
 class Yjs(Typist):
@@ -228,12 +195,10 @@ class Denied(Exception):
     """The server refused, in the protocol's words."""
 
 
-@web.middleware
-async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+def who(request: web.Request) -> Principal:
     """Believe whoever says who they are."""
     name = request.query.get("as", "nobody")
-    request[keys.PRINCIPAL] = Principal(f"u_{name}", name.title())
-    return await handler(request)
+    return Principal(f"u_{name}", name.title())
 
 
 @asynccontextmanager
@@ -245,7 +210,7 @@ async def open_house(
     clock, log = SystemClock(), HeldLog()
     notes = NotesKind(clock, settings.note_update_bytes, settings.note_state_bytes)
     hub = Hub({"notes": notes}, LocalBackplane(), clock, random_id, limits)
-    app = web.Application(middlewares=[identify])
+    app = web.Application(middlewares=[introduced(who)])
     app[keys.HUB], app[keys.SETTINGS] = hub, settings
     app.add_routes(either.routes())
 

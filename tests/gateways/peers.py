@@ -1,13 +1,14 @@
-"""A peer at the level of TCP: it reads only when it is told to."""
+"""A WebSocket at the level of TCP: it reads only when it is told to."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import socket
 import struct
 from typing import TYPE_CHECKING
+
+from tests.gateways.tcp import Tcp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,13 +21,17 @@ _HANDSHAKE = (
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
-class RawPeer:
+def upgrade(path: str, offers: Sequence[str] = ()) -> bytes:
+    """Return the request for a WebSocket; `offers`: one header of extensions each."""
+    more = "".join(f"Sec-WebSocket-Extensions: {each}\r\n" for each in offers)
+    return _HANDSHAKE.format(path=path, more=more).encode()
+
+
+class RawPeer(Tcp):
     """One WebSocket, frame by frame (RFC 6455 section 5)."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._loop = asyncio.get_running_loop()
-        self._read = b""
+        super().__init__(sock)
         self.agreed = ""
         """What the server answered to the offers of extensions."""
         self.compressed = False
@@ -41,32 +46,22 @@ class RawPeer:
         *,
         offers: Sequence[str] = (),
     ) -> RawPeer:
-        """Shake hands; `receive_bytes` bounds the kernel's buffer, None does not.
+        """Shake hands; for the rest see `dial` and `upgrade`."""
+        peer = await cls.dial(port, receive_bytes)
+        await peer.shake_hands(path, offers)
+        return peer
 
-        `offers`: one header of extensions each.
-        """
-        sock = socket.socket()
-        sock.setblocking(False)
-        if receive_bytes is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        peer = cls(sock)
-        await peer._loop.sock_connect(sock, ("127.0.0.1", port))
-        more = "".join(f"Sec-WebSocket-Extensions: {each}\r\n" for each in offers)
-        handshake = _HANDSHAKE.format(path=path, more=more)
-        await peer._loop.sock_sendall(sock, handshake.encode())
-        while b"\r\n\r\n" not in peer._read:
-            await peer._more()
-        head, _, peer._read = peer._read.partition(b"\r\n\r\n")
+    async def shake_hands(self, path: str, offers: Sequence[str] = ()) -> None:
+        """Become a WebSocket; see `upgrade`."""
+        await self.pour(upgrade(path, offers))
+        while b"\r\n\r\n" not in self._read:
+            await self._more()
+        head, _, self._read = self._read.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101")
         for line in head.decode().split("\r\n"):
             name, _, value = line.partition(": ")
             if name.lower() == "sec-websocket-extensions":
-                peer.agreed = value
-        return peer
-
-    async def pour(self, data: bytes) -> None:
-        """Send bytes as they are; raise OSError where the server is gone."""
-        await self._loop.sock_sendall(self._sock, data)
+                self.agreed = value
 
     async def send(self, opcode: int, payload: bytes = b"") -> None:
         """Send one masked frame; bits beside the opcode's go into the first byte."""
@@ -83,7 +78,7 @@ class RawPeer:
             head = bytes((first, 0xFE)) + length.to_bytes(2, "big")
         else:
             head = bytes((first, 0xFF)) + length.to_bytes(8, "big")
-        await self._loop.sock_sendall(self._sock, head + mask + masked)
+        await self.pour(head + mask + masked)
 
     async def say(self, words: object) -> None:
         """Send a JSON frame."""
@@ -124,16 +119,6 @@ class RawPeer:
         linger = struct.pack("ii", 1, 0)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._sock.close()
-
-    def close(self) -> None:
-        """Drop the connection."""
-        self._sock.close()
-
-    async def _more(self) -> None:
-        read = await self._loop.sock_recv(self._sock, 65_536)
-        if not read:
-            raise ConnectionResetError
-        self._read += read
 
     def _frame(self) -> tuple[int, bytes] | None:
         read = self._read

@@ -5,8 +5,7 @@ import json
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp import WSMsgType
@@ -17,11 +16,10 @@ from server.gateways.native.handler import NativeReceiver
 from server.gateways.raw import HIGH_WATER_BYTES, RawWire, tune
 from server.hub.session import Session
 from server.settings import Settings
-from tests.gateways.conftest import OpenPlace, Place
-from tests.gateways.peers import CLOSE, PING, PONG, TEXT, RawPeer
+from tests.gateways.conftest import Connect, OpenPlace, Place
+from tests.gateways.hosting import leave_waiting
+from tests.gateways.peers import CLOSE, PING, PONG, TEXT
 from tests.looptime import LoopTime, turns, until
-
-Connect: TypeAlias = Callable[..., Awaitable[RawPeer]]
 
 SMALL = Settings(
     outbox_bytes=256 * 1024,
@@ -36,25 +34,6 @@ SMALL = Settings(
 async def place(open_place: OpenPlace) -> Place:
     """A server with small bounds."""
     return await open_place(SMALL)
-
-
-@pytest.fixture
-async def connect(place: Place) -> AsyncIterator[Connect]:
-    """Opens raw connections."""
-    peers: list[RawPeer] = []
-
-    async def open_one(
-        path: str = "/ws", *, receive_bytes: int | None = None
-    ) -> RawPeer:
-        port = place.client.port
-        assert port is not None
-        peer = await RawPeer.connect(port, path, receive_bytes)
-        peers.append(peer)
-        return peer
-
-    yield open_one
-    for peer in peers:
-        peer.close()
 
 
 def session_of(place: Place, user: str) -> Session:
@@ -163,8 +142,7 @@ async def test_a_farewell_that_cannot_be_said_is_cut(
     """After the close timeout, so that a shutdown ends."""
     stuck = await connect("/ws/open/a", receive_bytes=4096)
     session = session_of(place, "g_1")
-    while session.outbox.waiting_bytes < 50_000:
-        await place.hub.publish("open:a", "x" * 5_000)
+    await leave_waiting(place.hub, session)
     sock = transport_of(session).get_extra_info("socket")
     async with asyncio.timeout(5):
         await place.hub.send_away()
@@ -178,8 +156,7 @@ async def test_a_farewell_waits_for_who_goes_on_talking(
     """What is said to a closing session is passed over; what waited comes first."""
     peer = await connect("/ws/open/a", receive_bytes=4096)
     session = session_of(place, "g_1")
-    while session.outbox.waiting_bytes < 50_000:
-        await place.hub.publish("open:a", "x" * 5_000)
+    await leave_waiting(place.hub, session)
     place.hub.disconnect_all(SHUTDOWN)
     assert session.outbox
     await peer.say({"type": "publish", "channel": "open:b", "data": 1})
@@ -224,8 +201,7 @@ async def test_a_shutdown_with_stuck_peers_ends_in_time(
     for _ in range(3):
         await connect("/ws/open/a", receive_bytes=4096)
     session = session_of(place, "g_1")
-    while session.outbox.waiting_bytes < 50_000:
-        await place.hub.publish("open:a", "x" * 5_000)
+    await leave_waiting(place.hub, session)
     async with asyncio.timeout(5):
         await place.client.close()
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,13 +12,11 @@ from server.gateways.deflate import LEAST_BYTES, MOST_BYTES, agree, spoken, sque
 from server.gateways.native.codec import NATIVE
 from server.gateways.native.text import TEXT as PLAIN
 from server.settings import Settings
-from tests.gateways.conftest import OpenPlace, Place
-from tests.gateways.peers import PING, PONG, TEXT, RawPeer
+from tests.gateways.conftest import Connect, OpenPlace, Place
+from tests.gateways.peers import PING, PONG, TEXT
 
 if TYPE_CHECKING:
     from server.model import JSON
-
-Connect: TypeAlias = Callable[..., Awaitable[RawPeer]]
 
 ALONE = "server_no_context_takeover; client_no_context_takeover"
 WHOLE = f"permessage-deflate; {ALONE}"
@@ -44,23 +41,6 @@ def inflated(payload: bytes, window_bits: int = 15) -> bytes:
 async def place(open_place: OpenPlace) -> Place:
     """A server that compresses."""
     return await open_place(Settings(compress=True))
-
-
-@pytest.fixture
-async def connect(place: Place) -> AsyncIterator[Connect]:
-    """Opens raw connections."""
-    peers: list[RawPeer] = []
-
-    async def open_one(path: str, *offers: str) -> RawPeer:
-        port = place.client.port
-        assert port is not None
-        peer = await RawPeer.connect(port, path, offers=offers)
-        peers.append(peer)
-        return peer
-
-    yield open_one
-    for peer in peers:
-        peer.close()
 
 
 @pytest.fixture

@@ -57,12 +57,6 @@ async def neighbour(place: Place) -> AsyncIterator[ClientWebSocketResponse]:
             saying.set()
 
 
-def port_of(place: Place) -> int:
-    """Where a place listens."""
-    assert place.client.port is not None
-    return place.client.port
-
-
 # Slow and gone
 
 
@@ -71,7 +65,7 @@ async def test_a_frame_that_comes_byte_by_byte_is_taken(place: Place) -> None:
     command = json.dumps({"type": "publish", "data": "x" * 300}).encode()
     frame = bytes((0x81, 0xFE)) + len(command).to_bytes(2, "big") + bytes(4) + command
     async with neighbour(place):
-        peer = await RawPeer.connect(port_of(place), "/ws/open/a")
+        peer = await place.raw("/ws/open/a")
         assert (await peer.hear())["type"] == "reply"
         for at in range(len(frame)):
             await peer.pour(frame[at : at + 1])
@@ -85,7 +79,7 @@ async def test_a_frame_that_comes_byte_by_byte_is_taken(place: Place) -> None:
 async def test_a_frame_that_never_ends_is_not_waited_for(open_place: OpenPlace) -> None:
     """Its bytes are no sign of life, and in its midst no pong can come: 3012."""
     place = await open_place(SOON)
-    peer = await RawPeer.connect(port_of(place), "/ws/open/a")
+    peer = await place.raw("/ws/open/a")
     await peer.hear()
     time = LoopTime()
     await peer.pour(bytes((0x81, 0xFE)) + (1_000).to_bytes(2, "big") + bytes(4))
@@ -102,7 +96,7 @@ async def test_a_frame_that_never_ends_is_not_waited_for(open_place: OpenPlace) 
 async def test_a_peer_behind_a_dead_line_is_let_go(open_place: OpenPlace) -> None:
     """No FIN comes, and no pong: its presence falls, and its connection is cut."""
     place = await open_place(SOON)
-    async with Forwarder(port_of(place)) as line:
+    async with Forwarder(place.port) as line:
         peer = await RawPeer.connect(line.port, "/ws/open/a")
         await peer.hear()
         (gone,) = place.hub.sessions.values()
@@ -141,7 +135,7 @@ async def test_one_channel_too_many_is_refused(open_place: OpenPlace) -> None:
     The session lives, and no channel was opened for what was refused.
     """
     place = await open_place(Settings(frames_per_s=0))
-    peer = await RawPeer.connect(port_of(place), "/ws")
+    peer = await place.raw("/ws")
 
     async def ask() -> None:
         for number in range(PIPELINED):
@@ -193,12 +187,12 @@ async def come_and_go(place: Place, number: int) -> None:
     """Connect, join, hear something; leave in one of several ways."""
     ways = number % 4
     if ways == 3:  # in the middle of the handshake
-        _, writer = await asyncio.open_connection("127.0.0.1", port_of(place))
+        _, writer = await asyncio.open_connection("127.0.0.1", place.port)
         writer.write(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgr")
         await writer.drain()
         writer.transport.abort()
         return
-    peer = await RawPeer.connect(port_of(place), f"/ws/open/r{number % 5}")
+    peer = await place.raw(f"/ws/open/r{number % 5}")
     await place.hub.publish(f"open:r{number % 5}", number)
     while (await peer.hear()).get("data") != number:
         pass

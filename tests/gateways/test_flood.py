@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
@@ -15,15 +14,14 @@ from server.errors import FLOODED
 from server.gateways.flood import FLOOD, Allowance, Reader
 from server.settings import Settings
 from tests.contracts.gateways.house import PREFIX, open_house
-from tests.gateways.peers import RawPeer
+from tests.gateways.peers import RawPeer, upgrade
+from tests.gateways.tcp import Tcp
 from tests.looptime import LoopTime, until
 
 if TYPE_CHECKING:
     from aiohttp.base_protocol import BaseProtocol
 
-    from tests.gateways.conftest import OpenPlace, Place
-
-Connect: TypeAlias = Callable[..., Awaitable[RawPeer]]
+    from tests.gateways.conftest import OpenPlace
 
 PER_S = 100
 TIGHT = Settings(frames_per_s=PER_S, close_timeout_s=0.2)
@@ -47,25 +45,6 @@ FLOODS = {
 BEGIN = frame(0x01, b" ")
 END = frame(0x80, PING)
 """The last fragment of a message that is answered."""
-
-
-@pytest.fixture
-async def peers() -> AsyncIterator[list[RawPeer]]:
-    """Those that are closed at the end."""
-    found: list[RawPeer] = []
-    yield found
-    for peer in found:
-        peer.close()
-
-
-async def connect(
-    place: Place, peers: list[RawPeer], path: str = "/ws/open/a"
-) -> RawPeer:
-    """Open a raw connection."""
-    assert place.client.port is not None
-    peer = await RawPeer.connect(place.client.port, path)
-    peers.append(peer)
-    return peer
 
 
 async def is_answered(peer: RawPeer) -> None:
@@ -99,15 +78,13 @@ async def test_who_keeps_to_the_rate_never_has_too_many() -> None:
 
 
 @pytest.mark.parametrize("kind", FLOODS)
-async def test_every_frame_counts(
-    open_place: OpenPlace, peers: list[RawPeer], kind: str
-) -> None:
+async def test_every_frame_counts(open_place: OpenPlace, kind: str) -> None:
     """As many as the setting says are taken; one more, and the session ends with 3013.
 
     After a second there may be as many again.
     """
     place = await open_place(TIGHT)
-    peer = await connect(place, peers)
+    peer = await place.raw("/ws/open/a")
     time = LoopTime()
     before, after = (BEGIN, END) if "fragments" in kind else (b"", TINY)
     count = PER_S - 1 - bool(before)
@@ -121,12 +98,10 @@ async def test_every_frame_counts(
     assert not place.hub.sessions
 
 
-async def test_none_is_too_many_where_there_is_no_limit(
-    open_place: OpenPlace, peers: list[RawPeer]
-) -> None:
+async def test_none_is_too_many_where_there_is_no_limit(open_place: OpenPlace) -> None:
     """A message of 20,000 empty fragments is one, then."""
     place = await open_place(Settings(frames_per_s=0))
-    peer = await connect(place, peers)
+    peer = await place.raw("/ws/open/a")
     await peer.pour(BEGIN + frame(0x00) * 20_000 + END)
     await is_answered(peer)
 
@@ -135,31 +110,22 @@ async def test_what_was_sent_with_the_handshake_counts(open_place: OpenPlace) ->
     """It is there before the session is."""
     place = await open_place(TIGHT)
     LoopTime()
-    assert place.client.port is not None
-    reader, writer = await asyncio.open_connection("127.0.0.1", place.client.port)
-    writer.write(
-        b"GET /ws/open/a HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-        b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\r\n" + TINY * (PER_S + 1)
-    )
+    tcp = await Tcp.dial(place.port)
+    await tcp.pour(upgrade("/ws/open/a") + TINY * (PER_S + 1))
     said = b""
     while FLOODED.reason.encode() not in said:
-        more = await reader.read(65_536)
-        assert more, said[-200:]
-        said += more
+        said += await tcp.read()
     assert said.count(b'{"type":"pong"}') == PER_S
-    writer.close()
+    tcp.close()
 
 
 @pytest.mark.parametrize("kind", FLOODS)
-async def test_a_flood_harms_nobody_else(
-    open_place: OpenPlace, peers: list[RawPeer], kind: str
-) -> None:
+async def test_a_flood_harms_nobody_else(open_place: OpenPlace, kind: str) -> None:
     """A neighbour is told all that is said meanwhile, in order, with default bounds."""
     place = await open_place()
     neighbour = await place.connect("/ws/open/safe")
     await neighbour.receive_json(timeout=5)
-    peer = await connect(place, peers)
+    peer = await place.raw("/ws/open/a")
     flood = FLOODS[kind] * 20_000
 
     async def pour() -> None:

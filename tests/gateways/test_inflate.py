@@ -3,8 +3,6 @@ from __future__ import annotations
 import sys
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
 
 import pytest
 from aiohttp import WebSocketError
@@ -15,10 +13,8 @@ from server.gateways.deflate import deflate
 from server.gateways.inflate import inflate
 from server.gateways.native.handler import MAX_ERRORS
 from server.settings import Settings
-from tests.gateways.conftest import OpenPlace, Place
+from tests.gateways.conftest import Connect, OpenPlace, Place
 from tests.gateways.peers import CLOSE, PING, PONG, TEXT, RawPeer
-
-Connect: TypeAlias = Callable[..., Awaitable[RawPeer]]
 
 OFFER = "permessage-deflate"
 RSV1 = 0x40
@@ -30,23 +26,6 @@ MIB = 1024 * 1024
 async def place(open_place: OpenPlace, request: pytest.FixtureRequest) -> Place:
     """A server that compresses, whether or not it counts frames."""
     return await open_place(Settings(compress=True, frames_per_s=request.param))
-
-
-@pytest.fixture
-async def connect(place: Place) -> AsyncIterator[Connect]:
-    """Opens raw connections."""
-    peers: list[RawPeer] = []
-
-    async def open_one(path: str, *offers: str) -> RawPeer:
-        port = place.client.port
-        assert port is not None
-        peer = await RawPeer.connect(port, path, offers=offers)
-        peers.append(peer)
-        return peer
-
-    yield open_one
-    for peer in peers:
-        peer.close()
 
 
 EXAMPLES = pytest.mark.parametrize(
@@ -97,9 +76,7 @@ async def test_off_it_is_never_agreed_on(open_place: OpenPlace) -> None:
     """Which is the default; a reserved bit is a fault then (RFC 6455 section 5.2)."""
     assert Settings().compress is False
     place = await open_place()
-    port = place.client.port
-    assert port is not None
-    peer = await RawPeer.connect(port, "/ws/chat?format=text", offers=[OFFER])
+    peer = await place.raw("/ws/chat?format=text", OFFER)
     assert peer.agreed == ""
     await peer.receive()
     await peer.send(RSV1 | TEXT, HELLO)
@@ -218,10 +195,8 @@ async def bombard(place: Place, count: int) -> tuple[list[int], int]:
 
     Returns what came back, and how many bytes of memory were in use at most.
     """
-    port = place.client.port
-    assert port is not None
     small = deflate(b" " * (place.settings.max_frame_bytes - 1), 15)
-    peer = await RawPeer.connect(port, "/ws/open/a", offers=[OFFER])
+    peer = await place.raw("/ws/open/a", OFFER)
     opcodes: list[int] = []
     tracemalloc.start()
     try:

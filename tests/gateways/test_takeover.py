@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
-import socket
 import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,7 +17,8 @@ from server.gateways.native.handler import routes
 from server.hub.session import Session
 from server.model import Principal
 from tests.gateways.conftest import OpenPlace, Place
-from tests.gateways.peers import TEXT, RawPeer
+from tests.gateways.peers import TEXT, RawPeer, upgrade
+from tests.gateways.tcp import Tcp
 from tests.looptime import turns, until
 
 FEW = 20
@@ -30,12 +30,6 @@ _MASK = b"\0\0\0\0"
 async def place(open_place: OpenPlace) -> Place:
     """A server."""
     return await open_place()
-
-
-def port_of(place: Place) -> int:
-    """Where it listens."""
-    assert place.client.port is not None
-    return place.client.port
 
 
 def kept() -> Counter[str]:
@@ -53,7 +47,7 @@ def live_sessions() -> int:
 
 async def connected(place: Place, count: int) -> list[RawPeer]:
     """Subscribers that have been told so."""
-    peers = [await RawPeer.connect(port_of(place), "/ws/open/a") for _ in range(count)]
+    peers = [await place.raw("/ws/open/a") for _ in range(count)]
     for peer in peers:
         await peer.hear()
     await turns(3)
@@ -105,24 +99,16 @@ async def test_what_follows_the_handshake_at_once_is_heard(place: Place) -> None
     frames = b"".join(
         bytes((0x80 | TEXT, 0x80 | len(each))) + _MASK + each for each in said
     )
-    sock = socket.create_connection(("127.0.0.1", port_of(place)))
-    sock.setblocking(False)
-    loop = asyncio.get_running_loop()
-    head = (
-        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-        b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\r\n"
-    )
-    sending = asyncio.Task(loop.sock_sendall(sock, head + frames))
+    tcp = await Tcp.dial(place.port)
+    sending = asyncio.Task(tcp.pour(upgrade("/ws") + frames))
     heard = b""
     while heard.count(b'"type":"reply"') < len(said):
-        read = await asyncio.wait_for(loop.sock_recv(sock, 65_536), 10)
-        assert read
-        heard += read
+        async with asyncio.timeout(10):
+            heard += await tcp.read()
     await sending
     ids = [int(found) for found in re.findall(rb'"id":(\d+)}', heard)]
     assert ids == list(range(1, 4_001))
-    sock.close()
+    tcp.close()
 
 
 @pytest.fixture(params=[True, False], ids=["cancels", "waits"])

@@ -29,6 +29,11 @@ class FaultyLog:
         self.durable = False
         self.carries = False
 
+    def let_go(self) -> None:
+        """Hold nothing back any more."""
+        self.append_gate.set()
+        self.read_gate.set()
+
     async def append(self, batch: Sequence[Append]) -> Sequence[Outcome]:
         """See `Log.append`."""
         self.batches.append(len(batch))

@@ -115,6 +115,5 @@ async def raise_curtain(
     try:
         yield stage
     finally:
-        stage.log.append_gate.set()
-        stage.log.read_gate.set()
+        stage.log.let_go()
         await stage.hub.stop()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from server.model import Left, Member, Position, Signal
+from server.model import Left, Member, Position
 from tests.hub.nodes import NodeStage, raise_nodes
 from tests.hub.stage import ANN, BOB, ROOM, Guest
 from tests.hub.test_nodes import caret, joined
@@ -29,18 +29,7 @@ async def nodes() -> AsyncIterator[list[NodeStage]]:
 
 def show(node: NodeStage, guest: Guest, content: JSON) -> None:
     """Retain a caret under the key of one client, wherever it is connected."""
-    node.hub.send_signal(
-        Signal(
-            ROOM,
-            "caret",
-            content,
-            guest.session.who,
-            0,
-            "77",
-            retained=True,
-            owner=guest.session.id,
-        )
-    )
+    caret(node, guest, content, "77")
 
 
 async def read_rolls(nodes: list[NodeStage]) -> None:
@@ -98,7 +87,7 @@ async def test_a_key_taken_on_two_nodes_at_once_falls(nodes: list[NodeStage]) ->
 async def test_who_left_while_all_was_lost_has_left(nodes: list[NodeStage]) -> None:
     """Also for the own node, which heard nothing, and of which no roll is left."""
     ann, bob = await joined(nodes[0]), await joined(nodes[0], BOB)
-    await caret(nodes[0], bob, 1)
+    caret(nodes[0], bob, 1)
     await turns(5)
     nodes[0].backplane.cut()
     nodes[0].backplane.network.rolls.clear()

@@ -48,8 +48,8 @@ def contents(guest: Guest) -> list[JSON | bytes]:
     return [each.content for each in guest.wire.told_of(Publication)]
 
 
-async def caret(node: NodeStage, guest: Guest, content: JSON) -> None:
-    """Retain a signal, as notes do, while the session lives."""
+def caret(node: NodeStage, guest: Guest, content: JSON, key: str | None = None) -> None:
+    """Retain a signal, as notes do, while the session lives; `key` None: its id."""
     node.hub.send_signal(
         Signal(
             ROOM,
@@ -57,7 +57,7 @@ async def caret(node: NodeStage, guest: Guest, content: JSON) -> None:
             content,
             guest.session.who,
             0,
-            guest.session.id,
+            key or guest.session.id,
             retained=True,
             owner=guest.session.id,
         )
@@ -97,7 +97,7 @@ async def test_a_dead_nodes_people_leave(nodes: list[NodeStage]) -> None:
     """And what their sessions retained falls, on every other node."""
     one = await joined(nodes[0])
     two = await joined(nodes[1], BOB)
-    await caret(nodes[1], two, {"at": 5})
+    caret(nodes[1], two, {"at": 5})
     late = await joined(nodes[2])
     await turns(5)
     (reply,) = late.wire.told_of(Subscribed)

@@ -15,8 +15,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from redis import Redis
@@ -183,14 +184,23 @@ class RedisCluster:
         return facts["cluster_state"] == "ok" and known == str(MASTERS)
 
 
+S = TypeVar("S", RedisServer, RedisCluster)
+
+
+@contextmanager
+def _started(service: S) -> Iterator[S]:
+    """Start it; removed at the end, also where it did not start."""
+    try:
+        service.start()
+        yield service
+    finally:
+        service.remove()
+
+
 @pytest.fixture(scope="session")
 def _redis_of_the_session() -> Iterator[RedisServer]:
-    server = RedisServer()
-    try:
-        server.start()
+    with _started(RedisServer()) as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture
@@ -203,31 +213,19 @@ def redis_server(_redis_of_the_session: RedisServer) -> RedisServer:
 @pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
     """Give a server of its own, which the test may kill."""
-    server = RedisServer()
-    try:
-        server.start()
+    with _started(RedisServer()) as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture
 def own_cluster() -> Iterator[RedisCluster]:
     """Give a cluster that the test may break."""
-    cluster = RedisCluster()
-    try:
-        cluster.start()
+    with _started(RedisCluster()) as cluster:
         yield cluster
-    finally:
-        cluster.remove()
 
 
 @pytest.fixture(scope="session")
 def redis_cluster() -> Iterator[RedisCluster]:
     """Give the session's cluster."""
-    cluster = RedisCluster()
-    try:
-        cluster.start()
+    with _started(RedisCluster()) as cluster:
         yield cluster
-    finally:
-        cluster.remove()

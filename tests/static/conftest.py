@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest_asyncio
 from aiohttp import WSMsgType, web
-from playwright.async_api import Browser, Error, Page, async_playwright
+from playwright.async_api import Browser, Error, Page
 
-from tests.machine import CHROMIUM_FLAGS, chromium
+from tests.browsers import open_browser
 from tests.static.tab import Tab
 
 HERE = Path(__file__).parent
@@ -64,13 +64,9 @@ async def origin() -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """The machine's Chromium."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-        )
-        yield browser
-        await browser.close()
+    """This machine's Chromium, one for all tests."""
+    async with open_browser() as found:
+        yield found
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -173,6 +173,15 @@ def build(files: Files, rows: Rows) -> Build:
     return make
 
 
+def mounted(app: web.Application, base: str) -> web.Application:
+    """Return what is served: the application, or a host that has it under `base`."""
+    if not base:
+        return app
+    host = web.Application()
+    host.add_subapp(base, app)
+    return host
+
+
 @pytest.fixture
 def open_app(build: Build, aiohttp_client: AiohttpClient) -> Open:
     """Makes the application and a client of it that keeps its cookies."""
@@ -185,11 +194,7 @@ def open_app(build: Build, aiohttp_client: AiohttpClient) -> Open:
         kinds: Mapping[str, Kind] | None = None,
     ) -> Client:
         app = build(settings, base=base, identify=identify, kinds=kinds)
-        if base:
-            host = web.Application()
-            host.add_subapp(base, app)
-            return await aiohttp_client(host)
-        return await aiohttp_client(app)
+        return await aiohttp_client(mounted(app, base))
 
     return make
 

@@ -15,7 +15,7 @@ from server.settings import Settings
 from server.web.identity import COOKIE, fresh_guest, write_cookie
 from server.web.origins import MAX_ASKED, open_to_origins
 
-from .conftest import SECRET
+from .conftest import SECRET, mounted
 
 if TYPE_CHECKING:
     from pytest_aiohttp.plugin import AiohttpClient
@@ -68,11 +68,7 @@ async def open_app(build: Build, aiohttp_client: AiohttpClient) -> Open:
         open_to_origins(
             app, [web.get("/socket.io/", serve), web.post("/socket.io/", serve)]
         )
-        if base:
-            host = web.Application()
-            host.add_subapp(base, app)
-            return await aiohttp_client(host)
-        return await aiohttp_client(app)
+        return await aiohttp_client(mounted(app, base))
 
     return make
 

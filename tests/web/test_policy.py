@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
-from playwright.async_api import async_playwright
+from playwright.async_api import expect
 
 from server.web.package import Files, own_files
-from tests.machine import CHROMIUM_FLAGS, chromium
+from tests.browsers import open_tab
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -56,16 +56,8 @@ def files(files: Files, tmp_path: Path) -> Files:
 @pytest.fixture
 async def tab() -> AsyncIterator[tuple[Page, list[str]]]:
     """An empty tab, and what its console complains about."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium(), args=list(CHROMIUM_FLAGS)
-        )
-        page = await browser.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        yield page, complaints
-        await browser.close()
+    async with open_tab() as opened:
+        yield opened
 
 
 async def test_the_shell_works_under_the_policy(
@@ -81,9 +73,7 @@ async def test_the_shell_works_under_the_policy(
     await page.click("#who")
     await page.fill("#name-input", "Ada Lovelace")
     await page.click("#name-dialog [type=submit]")
-    await page.wait_for_function(
-        "document.querySelector('.who__name').textContent === 'Ada Lovelace'"
-    )
+    await expect(page.locator(".who__name")).to_have_text("Ada Lovelace")
     await page.goto(str(server.make_url("/chat/lobby")))
     assert await page.inner_text(".who__name") == "Ada Lovelace"
     await page.goto(str(server.make_url("/notes/BAD")))

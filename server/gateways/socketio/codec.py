@@ -7,6 +7,7 @@ namespace, which stock clients keep and say when they come back.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -118,7 +119,7 @@ def reply(answer: Reply) -> bytes | None:
     return speech.ack(namespace, answer.id, (words,))
 
 
-class _Codec:
+class _Codec(ABC):
     """The words of one who stands in the rooms that `_places` says."""
 
     name = "socketio"
@@ -130,8 +131,9 @@ class _Codec:
         self.forgetful = forgetful
         """The namespaces that offer no recovery, and so need no places."""
 
+    @abstractmethod
     def _places(self, channel: str, position: Position) -> Places:
-        raise NotImplementedError
+        """Return where one stands in the rooms of a channel's namespace."""
 
     def encode(self, outbound: Outbound) -> bytes | None:
         """Return the frames; None for an acknowledgement that nobody asked for."""

@@ -85,8 +85,8 @@ class PollingEngine:
         """See `Engine.open`."""
         self._target = f"/live/socket.io/?EIO=4&transport=polling&as={self._owner.who}"
         self._packets.clear()
-        self._get = await Http.connect(self._owner.port, self._owner.receive_bytes)
-        self._post = await Http.connect(self._owner.port)
+        self._get = await Http.dial(self._owner.port, self._owner.receive_bytes)
+        self._post = await Http.dial(self._owner.port)
         self._asked = False
         opened = await self._packet()
         assert opened[0] == _OPEN
@@ -110,7 +110,7 @@ class PollingEngine:
     def cut(self) -> None:
         """See `Engine.cut`."""
         for http in filter(None, (self._get, self._post)):
-            http.cut()
+            http.close()
         self._get = self._post = None
 
     async def _packet(self) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from tests.gateways.tcp import Tcp
 
-READ_BYTES = 65_536
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,30 +20,13 @@ class Head:
     headers: Mapping[str, str]
 
 
-class Http:
-    """One connection, for one request behind the other.
-
-    What reads raises ConnectionResetError where it was cut; it may be cancelled, and
-    read on later.
-    """
+class Http(Tcp):
+    """One connection, for one request behind the other."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._loop = asyncio.get_running_loop()
-        self._read = b""
+        super().__init__(sock)
         self._is_chunked = False
         self._left_bytes = 0
-
-    @classmethod
-    async def connect(cls, port: int, receive_bytes: int | None = None) -> Http:
-        """Connect; `receive_bytes` bounds the kernel's buffer, None does not."""
-        sock = socket.socket()
-        sock.setblocking(False)
-        if receive_bytes is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        http = cls(sock)
-        await http._loop.sock_connect(sock, ("127.0.0.1", port))
-        return http
 
     async def send(
         self,
@@ -59,7 +41,7 @@ class Http:
         if body is not None:
             lines.append(f"Content-Length: {len(body)}")
         head = "\r\n".join([*lines, "", ""]).encode()
-        await self._loop.sock_sendall(self._sock, head + (body or b""))
+        await self.pour(head + (body or b""))
 
     async def head(self) -> Head:
         """Return the head of the next response."""
@@ -93,10 +75,6 @@ class Http:
             body += part
         return body
 
-    def cut(self) -> None:
-        """Drop it without a word."""
-        self._sock.close()
-
     def _chunk(self) -> bytes | None:
         size, found, rest = self._read.partition(b"\r\n")
         length = int(size, 16) if found else 0
@@ -104,9 +82,3 @@ class Http:
             return None
         self._read = rest[length + 2 :]
         return rest[:length]
-
-    async def _more(self) -> None:
-        read = await self._loop.sock_recv(self._sock, READ_BYTES)
-        if not read:
-            raise ConnectionResetError
-        self._read += read

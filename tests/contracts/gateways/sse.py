@@ -99,7 +99,7 @@ class Sse(JsonDriver):
         if last_event_id:
             headers["Last-Event-ID"] = last_event_id
         self.cut()
-        self._http = await Http.connect(self.port, self.receive_bytes)
+        self._http = await Http.dial(self.port, self.receive_bytes)
         await self._http.send("GET", target, headers)
         head = await self._http.head()
         if head.status != 200:
@@ -137,7 +137,7 @@ class Sse(JsonDriver):
     def cut(self) -> None:
         """See `Driver.cut`."""
         for http in filter(None, (self._http, self._post)):
-            http.cut()
+            http.close()
         self._http = self._post = None
         self._waiting.clear()
 
@@ -155,12 +155,12 @@ class Sse(JsonDriver):
         target = f"/live/sse/{self.channel}?as={self.who}"
         async with asyncio.timeout(ANSWER_S):
             if self._post is None:
-                self._post = await Http.connect(self.port)
+                self._post = await Http.dial(self.port)
             await self._post.send("POST", target, _JSON, body)
             head = await self._post.head()
             found: Words = json.loads(await self._post.body())
         if head.headers.get("connection") == "close":
-            self._post.cut()
+            self._post.close()
             self._post = None
         if (head.status == 200) != (found["type"] == "reply"):
             raise Refused(head.status, str(found))

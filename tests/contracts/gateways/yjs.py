@@ -14,6 +14,7 @@ import pycrdt
 
 from tests.contracts.gateways.driver import ANSWER_S, Driver, Ended, Gone, Refused
 from tests.contracts.gateways.websocket import Closed, WebSocket
+from tests.kinds.notes.typist import update_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,11 +124,7 @@ class Yjs(Driver):
         return Ended(code, not 4400 <= code < 4500)
 
     def _insert(self, text: str) -> bytes:
-        updates: list[bytes] = []
-        watch = self._doc.observe(lambda event: updates.append(event.update))
-        self._text.insert(0, f"{text}\n")
-        self._doc.unobserve(watch)
-        return updates[0]
+        return update_of(self._doc, lambda: self._text.insert(0, f"{text}\n"))
 
     async def _synchronise(self, message: bytes) -> None:
         reply = pycrdt.handle_sync_message(message, self._doc)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
-from server.backplanes.local import LocalBackplane
 from server.errors import (
     FORCED,
     INVALID,
@@ -16,6 +15,7 @@ from server.errors import (
 )
 from server.gateways.native.handler import MAX_ERRORS
 from tests.gateways.conftest import Place
+from tests.hub.outage import cut_off, reunite
 from tests.looptime import until
 
 GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text("utf-8"))
@@ -339,10 +339,7 @@ async def test_an_outage_is_told_and_what_cannot_be_kept_is_refused(
     """Once to each subscriber, and to who comes meanwhile; then that it is over."""
     ann = await place.connect("/ws/open/a")
     await ann.receive_json(timeout=5)
-    backplane = place.hub.backplane
-    assert isinstance(backplane, LocalBackplane)
-    backplane.fault = "cut off by the test"
-    place.hub.neighbours.cut_off(backplane.fault)
+    cut_off(place.hub)
     bob = await place.connect("/ws/open/a")
     assert (await bob.receive_json(timeout=5))["type"] == "reply"
     for socket in (ann, bob):
@@ -350,8 +347,7 @@ async def test_an_outage_is_told_and_what_cannot_be_kept_is_refused(
     await ann.send_json({"type": "publish", "data": 1, "id": 1})
     refused = await ann.receive_json(timeout=5)
     assert (refused["code"], refused["temporary"]) == (108, True)
-    backplane.fault = None
-    place.hub.neighbours.reunited()
+    reunite(place.hub)
     for socket in (ann, bob):
         assert await socket.receive_json(timeout=5) == {"type": "status", "live": True}
     await ann.send_json({"type": "publish", "data": 1, "id": 2})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import pytest
 from aiohttp.test_utils import TestServer
-from aiohttp.web import AppRunner
 
 from server.settings import Settings
-from tests.gateways.socketio.engine_peers import EchoHouse, echo_house
+from tests.gateways.hosting import PatientServer
+from tests.gateways.socketio.engine_peers import STUCK_BYTES, EchoHouse, echo_house
 from tests.gateways.socketio.talk import open_talk as open_talk  # noqa: PLC0414
 from tests.gateways.socketio.talk import talk as talk  # noqa: PLC0414
 
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
     from pytest_aiohttp.plugin import AiohttpClient
 
     from tests.gateways.socketio.engine_peers import Client
-
-
-class PatientServer(TestServer):
-    """A server that lets handlers go on whose client is gone, as aiohttp's default."""
-
-    async def _make_runner(self, **kwargs: Any) -> AppRunner:  # noqa: ANN401
-        kwargs["handler_cancellation"] = False
-        return cast("AppRunner", await super()._make_runner(**kwargs))
 
 
 OpenHouse: TypeAlias = Callable[..., Awaitable[EchoHouse]]
@@ -64,3 +56,10 @@ async def open_house(aiohttp_client: AiohttpClient) -> AsyncIterator[OpenHouse]:
 async def house(open_house: OpenHouse) -> EchoHouse:
     """An echo server with small bounds."""
     return await open_house()
+
+
+@pytest.fixture(params=["cancels", "does not"])
+async def roomy(open_house: OpenHouse, request: pytest.FixtureRequest) -> EchoHouse:
+    """One that has room for what is stuck; its host cancels handlers, or does not."""
+    settings = Settings(outbox_bytes=2 * STUCK_BYTES)
+    return await open_house(settings, cancels=request.param == "cancels")

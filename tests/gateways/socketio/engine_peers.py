@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import TYPE_CHECKING, TypeAlias
@@ -19,14 +17,13 @@ from server.gateways import frames
 from server.gateways.socketio.connection import Connection
 from server.gateways.socketio.front import Front
 from server.hub.hub import Hub
-from server.hub.limits import Limits
 from server.kinds.open import OpenKind
 from server.model import Outbound, Principal
-from server.seams.kind import Keep
 from server.settings import Settings
-from server.stores.memory import MemoryStore
 from tests.clocks import ManualClock
+from tests.gateways.hosting import counted_log, give_hub, introduced, limits_of
 from tests.gateways.peers import CLOSE, TEXT, RawPeer
+from tests.gateways.tcp import Tcp
 from tests.looptime import until
 
 if TYPE_CHECKING:
@@ -35,11 +32,12 @@ if TYPE_CHECKING:
     from server.errors import Disconnect
 
     Client: TypeAlias = TestClient[web.Request, web.Application]
-    Next: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 POLL = "/socket.io/?EIO=4&transport=polling"
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 PATIENCE = ClientTimeout(total=None)
+STUCK_BYTES = 16 * 1024**2
+"""An answer that no buffer between the server and its client holds."""
 
 
 class Silent:
@@ -175,9 +173,25 @@ class EchoHouse:
 
     async def http(self, receive_bytes: int | None = None) -> RawHttp:
         """Connect at the level of TCP."""
-        http = await RawHttp.connect(self.port, receive_bytes)
+        http = await RawHttp.dial(self.port, receive_bytes)
         self.sockets.append(http)
         return http
+
+    async def begin_raw_poll(
+        self, sid: str, receive_bytes: int | None = None
+    ) -> RawHttp:
+        """Begin to wait at the level of TCP, and return when the server knows it."""
+        http = await self.http(receive_bytes)
+        await http.get(sid)
+        await until(lambda: self.peer.connection.room() > 0, 100_000)
+        return http
+
+    async def stuck_poll(self, sid: str) -> RawHttp:
+        """Begin to be told `STUCK_BYTES`, and do not read them."""
+        stuck = await self.begin_raw_poll(sid, receive_bytes=4096)
+        self.peer.say(b"x" * STUCK_BYTES)
+        await until(lambda: self.hub.stats.writes, 100_000)
+        return stuck
 
     async def opened_socket(self) -> EngineSocket:
         """Open a WebSocket of its own, and take its open packet."""
@@ -185,11 +199,15 @@ class EchoHouse:
         socket.open_packet = json.loads((await socket.hear())[1:])
         return socket
 
+    async def probing(self, sid: str) -> EngineSocket:
+        """Open a WebSocket for a polling session, which may now be switched to it."""
+        socket = await self.socket(sid)
+        await socket.probe()
+        return socket
+
     async def upgrade(self, sid: str) -> EngineSocket:
         """Take a polling session to a WebSocket."""
-        socket = await self.socket(sid)
-        await socket.say("2probe")
-        assert await socket.hear() == "3probe"
+        socket = await self.probing(sid)
         await socket.say("5")
         return socket
 
@@ -212,6 +230,11 @@ class EngineSocket:
         assert opcode == TEXT, (opcode, payload)
         return payload.decode()
 
+    async def probe(self) -> None:
+        """Try whether it works."""
+        await self.say("2probe")
+        assert await self.hear() == "3probe"
+
     async def end(self) -> int:
         """Read to the end, and answer its close; return the code, 0 for none."""
         code = 0
@@ -229,39 +252,19 @@ class EngineSocket:
         self.raw.close()
 
 
-class RawHttp:
+class RawHttp(Tcp):
     """An HTTP client that sends what it is given, piece by piece."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._loop = asyncio.get_running_loop()
-        self._read = b""
-
-    @classmethod
-    async def connect(cls, port: int, receive_bytes: int | None = None) -> RawHttp:
-        """Connect; `receive_bytes` bounds the kernel's buffer, None does not."""
-        sock = socket.socket()
-        sock.setblocking(False)
-        if receive_bytes is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        http = cls(sock)
-        await http._loop.sock_connect(sock, ("127.0.0.1", port))
-        return http
-
-    async def send(self, raw: bytes) -> None:
-        """Send bytes."""
-        await self._loop.sock_sendall(self._sock, raw)
 
     async def post(self, sid: str, length: int, body: bytes) -> None:
         """Begin a POST that announces `length` bytes and has sent `body` so far."""
         head = f"POST {POLL}&sid={sid} HTTP/1.1\r\nHost: localhost\r\n"
         head += f"Content-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
-        await self.send(head.encode() + body)
+        await self.pour(head.encode() + body)
 
     async def get(self, sid: str) -> None:
         """Begin to wait for what there is to be told."""
         head = f"GET {POLL}&sid={sid} HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        await self.send(head.encode())
+        await self.pour(head.encode())
 
     async def status(self) -> int:
         """Return the status of an answer; 0 where the connection ends without one."""
@@ -280,56 +283,32 @@ class RawHttp:
         except ConnectionError:
             return len(self._read)
 
-    def close(self) -> None:
-        """Drop the connection."""
-        self._sock.close()
-
-    async def _more(self) -> None:
-        read = await self._loop.sock_recv(self._sock, 65_536)
-        if not read:
-            raise ConnectionResetError
-        self._read += read
-
 
 def echo_house(settings: Settings | None = None, *, is_alone: bool = True) -> EchoHouse:
     """Make the server; a test's `aiohttp_client` starts it."""
     settings = settings or Settings()
     clock, ids = ManualClock(), itertools.count(1)
-    epochs = (f"epoch{count}" for count in itertools.count(1))
-    log = MemoryStore(clock, lambda: next(epochs)).log
     backplane = LocalBackplane()
     backplane.alone = is_alone
-    limits = Limits(
-        outbox_bytes=settings.outbox_bytes, close_timeout_s=settings.close_timeout_s
-    )
-    kinds = {"open": OpenKind(clock)}
     hub = Hub(
-        kinds, backplane, clock, lambda prefix: f"{prefix}{next(ids):016}", limits
+        {"open": OpenKind(clock)},
+        backplane,
+        clock,
+        lambda prefix: f"{prefix}{next(ids):016}",
+        limits_of(settings),
     )
 
     def open_peer(request: web.Request, connection: Connection) -> EchoPeer:
         house.peers.append(EchoPeer(hub, request[keys.PRINCIPAL], connection))
         return house.peer
 
-    @web.middleware
-    async def identify(request: web.Request, handler: Next) -> web.StreamResponse:
-        request[keys.PRINCIPAL] = Principal(f"g_{next(ids)}", "Ada")
-        return await handler(request)
+    def who(_: web.Request) -> Principal:
+        return Principal(f"g_{next(ids)}", "Ada")
 
-    async def life(_: web.Application) -> AsyncIterator[None]:
-        await hub.start(dict.fromkeys(Keep, log))
-        yield
-        await hub.stop()
-
-    async def send_away(_: web.Application) -> None:
-        await hub.send_away()
-
-    app = web.Application(middlewares=[identify])
-    app[keys.HUB], app[keys.SETTINGS] = hub, settings
+    app = web.Application(middlewares=[introduced(who)])
     front = Front(open_peer)
     for path in ("/socket.io", "/socket.io/"):
         app.router.add_route("*", path, front.answer)
-    app.cleanup_ctx.append(life)
-    app.on_shutdown.append(send_away)
+    give_hub(app, hub, settings, counted_log(clock))
     house = EchoHouse(hub, settings, front, app)
     return house

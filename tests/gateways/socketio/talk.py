@@ -17,26 +17,24 @@ from server.backplanes.local import LocalBackplane
 from server.gateways.socketio.namespace import Namespace
 from server.gateways.socketio.routes import routes
 from server.hub.hub import Hub
-from server.hub.limits import Limits
 from server.kinds.chat.kind import ChatKind
 from server.kinds.notes.kind import NotesKind
 from server.kinds.open import OpenKind
 from server.model import Action, Principal
-from server.seams.kind import Keep, Kind, Policy
+from server.seams.kind import Kind, Policy
 from server.settings import Settings
-from server.stores.memory import MemoryStore
 from server.stores.ring import Bounds
 from tests.clocks import ManualClock
-from tests.hub.logs import FaultyLog
+from tests.gateways.hosting import counted_log, give_hub, introduced, limits_of
 
 if TYPE_CHECKING:
     from aiohttp.test_utils import TestClient
     from pytest_aiohttp.plugin import AiohttpClient
 
     from server.model import JSON
+    from tests.hub.logs import FaultyLog
 
     Client: TypeAlias = TestClient[web.Request, web.Application]
-    Next: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 SETTINGS = Settings(close_timeout_s=0.5)
@@ -258,11 +256,7 @@ async def open_talk(aiohttp_client: AiohttpClient) -> AsyncIterator[OpenTalk]:
         history_size: int = 1_000,
     ) -> Talk:
         clock, guarded = ManualClock(), GuardedKind(ManualClock())
-        epochs = (f"epoch{count}" for count in itertools.count(1))
-        store = MemoryStore(
-            clock, lambda: next(epochs), lambda _: Bounds(history_size, 300.0)
-        )
-        log = FaultyLog(store.log)
+        log = counted_log(clock, Bounds(history_size, 300.0))
         kinds: dict[str, Kind] = {
             "open": OpenKind(clock, Policy(recent=2)),
             "custom": OpenKind(clock),
@@ -272,43 +266,30 @@ async def open_talk(aiohttp_client: AiohttpClient) -> AsyncIterator[OpenTalk]:
             "notes": NotesKind(clock),
             **{f"k{number}": OpenKind(clock) for number in range(20)},
         }
-        ids = itertools.count(1)
-        limits = Limits(
-            outbox_bytes=settings.outbox_bytes, close_timeout_s=settings.close_timeout_s
-        )
+        ids, guests = itertools.count(1), itertools.count(1)
         hub = Hub(
-            kinds, LocalBackplane(), clock, lambda kind: f"{kind}id{next(ids)}", limits
+            kinds,
+            LocalBackplane(),
+            clock,
+            lambda kind: f"{kind}id{next(ids)}",
+            limits_of(settings),
         )
-        guests = itertools.count(1)
 
-        @web.middleware
-        async def identify(request: web.Request, handler: Next) -> web.StreamResponse:
+        def who(request: web.Request) -> Principal:
             user = request.cookies.get("user") or f"g_{next(guests)}"
-            request[keys.PRINCIPAL] = Principal(user, user.upper())
-            return await handler(request)
+            return Principal(user, user.upper())
 
-        app = web.Application(middlewares=[identify])
-        app[keys.HUB], app[keys.SETTINGS], app[keys.SECRET] = hub, settings, SECRET
+        app = web.Application(middlewares=[introduced(who)])
+        app[keys.SECRET] = SECRET
         app.add_routes(routes(hub, namespaces))
-
-        async def life(_: web.Application) -> AsyncIterator[None]:
-            await hub.start(dict.fromkeys(Keep, log))
-            yield
-            await hub.stop()
-
-        async def send_away(_: web.Application) -> None:
-            await hub.send_away()
-
-        app.cleanup_ctx.append(life)
-        app.on_shutdown.append(send_away)
+        give_hub(app, hub, settings, log)
         talk = Talk(await aiohttp_client(app), hub, log, guarded, clock)
         talks.append(talk)
         return talk
 
     yield make
     for talk in talks:
-        talk.log.append_gate.set()
-        talk.log.read_gate.set()
+        talk.log.let_go()
         async with asyncio.timeout(10):
             for talker in talk.talkers:
                 await talker.ws.close()

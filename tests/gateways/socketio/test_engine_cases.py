@@ -246,9 +246,7 @@ async def test_a_websocket_closes(house: EchoHouse) -> None:
 async def test_a_session_is_upgraded(house: EchoHouse) -> None:
     """Probe, a noop for the GET, the switch, and on it goes."""
     sid = await house.handshake()
-    socket = await house.socket(sid)
-    await socket.say("2probe")
-    assert await socket.hear() == "3probe"
+    socket = await house.probing(sid)
     assert await house.poll(sid) == (200, "6")
     await socket.say("5")
     await socket.say("4hello")

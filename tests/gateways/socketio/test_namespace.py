@@ -21,6 +21,18 @@ def game() -> Namespace:
     return Namespace(GAME)
 
 
+@pytest.fixture
+def sockets(game: Namespace) -> list[Socket]:
+    """Those that have connected to it."""
+    found: list[Socket] = []
+
+    @game.on("connect")
+    async def came(socket: Socket, auth: JSON) -> None:
+        found.append(socket)
+
+    return found
+
+
 @pytest.mark.parametrize(
     "name", ["", "game", "/Game", "/a b", "/a/b", "/" + "a" * 17, "/open", "/1"]
 )
@@ -163,14 +175,10 @@ async def test_an_answer_that_does_not_come_is_waited_for_so_long(
     assert raised == [TimeoutError, SocketGone]
 
 
-async def test_so_many_calls_may_wait(game: Namespace, open_talk: OpenTalk) -> None:
+async def test_so_many_calls_may_wait(
+    game: Namespace, sockets: list[Socket], open_talk: OpenTalk
+) -> None:
     """More is refused; what was answered makes room."""
-    sockets: list[Socket] = []
-
-    @game.on("connect")
-    async def came(socket: Socket, auth: JSON) -> None:
-        sockets.append(socket)
-
     talk = await open_talk([game])
     ada, _ = await talk.connected(GAME)
     async with asyncio.TaskGroup() as group:
@@ -385,15 +393,9 @@ async def test_the_end_is_told_once_with_its_reason(
 
 
 async def test_a_socket_that_is_gone_tells_nothing(
-    game: Namespace, open_talk: OpenTalk
+    game: Namespace, sockets: list[Socket], open_talk: OpenTalk
 ) -> None:
     """Its application is told by an exception."""
-    sockets: list[Socket] = []
-
-    @game.on("connect")
-    async def came(socket: Socket, auth: JSON) -> None:
-        sockets.append(socket)
-
     talk = await open_talk([game])
     ada, _ = await talk.connected(GAME)
     await ada.cut()

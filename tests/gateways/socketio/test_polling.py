@@ -16,7 +16,7 @@ from server.gateways.socketio.polling import LOOK_S
 from server.settings import Settings
 from tests.gateways.peers import BINARY
 from tests.gateways.socketio.conftest import SETTINGS, OpenHouse
-from tests.gateways.socketio.engine_peers import POLL, EchoHouse
+from tests.gateways.socketio.engine_peers import POLL, STUCK_BYTES, EchoHouse
 from tests.looptime import LoopTime, turns, until
 
 BIG = Settings(max_frame_bytes=1_000_000, close_timeout_s=0.2)
@@ -47,7 +47,7 @@ async def test_a_post_in_two_segments_arrives_whole(house: EchoHouse) -> None:
     await http.post(sid, 3_000, body[:1_500])
     await turns(200)
     assert house.peer.heard == []
-    await http.send(body[1_500:])
+    await http.pour(body[1_500:])
     assert await http.status() == 200
     assert house.peer.heard == [b"a" * 1_000, b"b" * 1_997]
 
@@ -57,11 +57,11 @@ async def test_a_chunked_post_arrives_whole(house: EchoHouse) -> None:
     sid = await house.handshake()
     http = await house.http()
     head = f"POST {POLL}&sid={sid} HTTP/1.1\r\nHost: localhost\r\n"
-    await http.send(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n")
+    await http.pour(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n")
     for part in (b"4he", b"llo", b"\x1e4you"):
-        await http.send(b"%x\r\n%b\r\n" % (len(part), part))
+        await http.pour(b"%x\r\n%b\r\n" % (len(part), part))
         await turns(50)
-    await http.send(b"0\r\n\r\n")
+    await http.pour(b"0\r\n\r\n")
     assert await http.status() == 200
     assert house.peer.heard == [b"hello", b"you"]
 
@@ -339,9 +339,7 @@ async def test_polls_are_no_sign_of_life(house: EchoHouse) -> None:
 async def test_a_poll_that_breaks_is_noticed_at_once(house: EchoHouse) -> None:
     """Also where there is nothing to tell: presence falls."""
     sid = await house.handshake()
-    http = await house.http()
-    await http.get(sid)
-    await until(lambda: house.peer.connection.room() > 0, 100_000)
+    http = await house.begin_raw_poll(sid)
     LoopTime()
     http.close()
     await until(lambda: not house.hub.sessions, 100_000)
@@ -353,9 +351,7 @@ async def test_a_poll_that_breaks_is_noticed_in_any_host(open_house: OpenHouse) 
     """Within a second, where the server lets its handler wait."""
     house = await open_house(cancels=False)
     sid = await house.handshake()
-    http = await house.http()
-    await http.get(sid)
-    await until(lambda: house.peer.connection.room() > 0, 100_000)
+    http = await house.begin_raw_poll(sid)
     time = LoopTime()
     http.close()
     await until(lambda: house.peer.connection.room() == 0, 100_000)
@@ -370,9 +366,7 @@ async def test_nothing_is_written_to_a_poll_that_broke(open_house: OpenHouse) ->
     """It would be lost without anybody's knowing."""
     house = await open_house(cancels=False)
     sid = await house.handshake()
-    http = await house.http()
-    await http.get(sid)
-    await until(lambda: house.peer.connection.room() > 0, 100_000)
+    http = await house.begin_raw_poll(sid)
     LoopTime()
     http.close()
     await until(lambda: house.peer.connection.room() == 0, 100_000)
@@ -393,41 +387,27 @@ async def test_a_handshake_that_nobody_follows_ends(house: EchoHouse) -> None:
     assert len(house.front) == 0
 
 
-@pytest.mark.parametrize("server", ["cancels", "does not"])
-async def test_an_answer_that_breaks_ends_the_session(
-    open_house: OpenHouse, server: str
-) -> None:
+async def test_an_answer_that_breaks_ends_the_session(roomy: EchoHouse) -> None:
     """Half of it may have been read; what came behind it must not be told."""
-    large = Settings(outbox_bytes=32 * 1024**2)
-    house = await open_house(large, cancels=server == "cancels")
-    sid = await house.handshake()
-    stuck = await house.http(receive_bytes=4096)
-    await stuck.get(sid)
-    await until(lambda: house.peer.connection.room() > 0, 100_000)
-    house.peer.say(b"x" * 16 * 1024**2)
-    await until(lambda: house.hub.stats.writes, 100_000)
+    sid = await roomy.handshake()
+    stuck = await roomy.stuck_poll(sid)
     await turns(100)
     stuck.close()
-    await until(lambda: not house.hub.sessions, 100_000)
-    assert house.peer.reasons == ["transport close"]
-    assert await is_over(house, sid)
+    await until(lambda: not roomy.hub.sessions, 100_000)
+    assert roomy.peer.reasons == ["transport close"]
+    assert await is_over(roomy, sid)
 
 
 async def test_an_answer_that_is_not_read_is_cut(open_house: OpenHouse) -> None:
     """When its session ends, after the close timeout; until then others are fine."""
     house = await open_house(Settings(outbox_bytes=32 * 1024**2, close_timeout_s=0.2))
     sid = await house.handshake()
-    peer = house.peer
-    stuck = await house.http(receive_bytes=4096)
-    await stuck.get(sid)
-    await until(lambda: peer.connection.room() > 0, 100_000)
-    peer.say(b"x" * 16 * 1024**2)
-    await until(lambda: house.hub.stats.writes, 100_000)
+    stuck = await house.stuck_poll(sid)
     await turns(100)
-    assert peer.connection.room() == 0
-    peer.session.close(FORCED)
+    assert house.peer.connection.room() == 0
+    house.peer.session.close(FORCED)
     await until(lambda: len(house.front) == 0, 10_000_000)
-    assert await stuck.rest() < 16 * 1024**2
+    assert await stuck.rest() < STUCK_BYTES
 
 
 # Its end

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from server.backplanes.local import LocalBackplane
 from server.errors import FORCED, SHUTDOWN, TOO_MANY_ERRORS
 from server.gateways.socketio.entrance import MAX_NAMESPACES
 from server.gateways.socketio.namespace import Namespace
@@ -12,6 +11,7 @@ from server.gateways.socketio.receiver import MAX_ERRORS
 from server.gateways.socketio.socket import Socket
 from server.model import JSON, Event
 from tests.gateways.socketio.talk import OpenTalk, Talk
+from tests.hub.outage import cut_off, reunite
 from tests.looptime import until
 
 POSITION = "epoch1.1"
@@ -199,10 +199,7 @@ async def test_an_outage_is_told_to_each_namespace(talk: Talk) -> None:
     ada, _ = await talk.connected()
     await ada.join("a")
     await ada.connect("/custom")
-    backplane = talk.hub.backplane
-    assert isinstance(backplane, LocalBackplane)
-    backplane.fault = "cut off by the test"
-    talk.hub.neighbours.cut_off(backplane.fault)
+    cut_off(talk.hub)
     down: list[JSON] = ["status", {"type": "status", "live": False}]
     assert await ada.event() == down
     assert await ada.event("/custom") == down
@@ -210,8 +207,7 @@ async def test_an_outage_is_told_to_each_namespace(talk: Talk) -> None:
     assert await ada.event("/chat") == down
     await ada.emit("message", 1, ack=7)
     assert error(await ada.ack(7))[0] == 108
-    backplane.fault = None
-    talk.hub.neighbours.reunited()
+    reunite(talk.hub)
     for namespace in ("/", "/custom", "/chat"):
         event = await ada.event(namespace)
         assert event == ["status", {"type": "status", "live": True}]

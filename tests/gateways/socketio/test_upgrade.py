@@ -12,9 +12,7 @@ from server.errors import CLOSED, FORCED, INVALID
 from server.gateways import frames
 from server.gateways.base import Socket
 from server.gateways.socketio.upgrade import UPGRADE_TIMEOUT_S
-from server.settings import Settings
 from tests.gateways.peers import BINARY
-from tests.gateways.socketio.conftest import OpenHouse
 from tests.gateways.socketio.engine_peers import EchoHouse
 from tests.looptime import LoopTime, turns, until
 
@@ -48,9 +46,7 @@ async def test_nothing_is_lost_or_doubled_by_the_switch(
         told += (await house.poll(sid))[1].split("\x1e")
     poll = asyncio.create_task(house.poll(sid))
     await turns(chance.randint(0, 40))
-    socket = await house.socket(sid)
-    await socket.say("2probe")
-    assert await socket.hear() == "3probe"
+    socket = await house.probing(sid)
     told += (await poll)[1].split("\x1e")
     await turns(chance.randint(0, 200))
     await socket.say("5")
@@ -68,8 +64,7 @@ async def test_a_poll_that_waits_is_let_go_by_the_probe(house: EchoHouse) -> Non
     socket = await house.socket(sid)
     await turns(100)
     assert not poll.done(), "a WebSocket alone is no probe"
-    await socket.say("2probe")
-    assert await socket.hear() == "3probe"
+    await socket.probe()
     assert await poll == (200, "6")
     time = LoopTime()
     poll = await house.begin_poll(sid)
@@ -82,9 +77,7 @@ async def test_a_poll_that_waits_is_let_go_by_the_probe(house: EchoHouse) -> Non
 async def test_polling_goes_on_until_the_switch(house: EchoHouse) -> None:
     """What there is to tell is told by it, also between probe and switch."""
     sid = await house.handshake()
-    socket = await house.socket(sid)
-    await socket.say("2probe")
-    assert await socket.hear() == "3probe"
+    socket = await house.probing(sid)
     assert await house.post(sid, "4before") == (200, "ok")
     assert await house.poll(sid) == (200, "4before")
     house.peer.say(b"waits")
@@ -98,9 +91,7 @@ async def test_polling_goes_on_until_the_switch(house: EchoHouse) -> None:
 async def test_a_poll_that_waits_at_the_switch_is_let_go(house: EchoHouse) -> None:
     """Its client should have paused; it gets a noop, and the session lives."""
     sid = await house.handshake()
-    socket = await house.socket(sid)
-    await socket.say("2probe")
-    assert await socket.hear() == "3probe"
+    socket = await house.probing(sid)
     LoopTime()
     poll = await house.begin_poll(sid)
     await socket.say("5")
@@ -128,26 +119,19 @@ async def test_a_post_under_way_at_the_switch_keeps_its_place(
     assert house.peer.most_at_once == 1
 
 
-@pytest.mark.parametrize("server", ["cancels", "does not"])
 async def test_a_poll_that_breaks_behind_the_switch_does_no_harm(
-    open_house: OpenHouse, server: str
+    roomy: EchoHouse,
 ) -> None:
     """Its answer was still on its way; the session has another way now."""
-    large = Settings(outbox_bytes=32 * 1024**2)
-    house = await open_house(large, cancels=server == "cancels")
-    sid = await house.handshake()
-    stuck = await house.http(receive_bytes=4096)
-    await stuck.get(sid)
-    await until(lambda: house.peer.connection.room() > 0, 100_000)
-    house.peer.say(b"x" * 16 * 1024**2)
-    await until(lambda: house.hub.stats.writes, 100_000)
-    socket = await house.upgrade(sid)
-    await until(lambda: isinstance(house.peer.connection.way, Socket), 100_000)
+    sid = await roomy.handshake()
+    stuck = await roomy.stuck_poll(sid)
+    socket = await roomy.upgrade(sid)
+    await until(lambda: isinstance(roomy.peer.connection.way, Socket), 100_000)
     stuck.close()
     await turns(1_000)
     await socket.say("4on")
     assert await socket.hear() == "4on"
-    assert house.peer.reasons == []
+    assert roomy.peer.reasons == []
 
 
 async def test_an_upgraded_session_has_the_same_peer(house: EchoHouse) -> None:
@@ -208,8 +192,7 @@ async def test_an_upgrade_is_not_tried_for_ever(
     sid = await house.handshake()
     socket = await house.socket(sid)
     if is_probed:
-        await socket.say("2probe")
-        assert await socket.hear() == "3probe"
+        await socket.probe()
     await until(lambda: house.peer.connection.probe is not None, 100_000)
     time = LoopTime()
     await time.advance(UPGRADE_TIMEOUT_S - 0.5)
@@ -223,9 +206,7 @@ async def test_an_upgrade_is_not_tried_for_ever(
 async def test_an_upgrade_that_breaks_does_no_harm(house: EchoHouse) -> None:
     """The next one may succeed; polls wait as before."""
     sid = await house.handshake()
-    socket = await house.socket(sid)
-    await socket.say("2probe")
-    assert await socket.hear() == "3probe"
+    socket = await house.probing(sid)
     socket.close()
     await until(lambda: house.peer.connection.probe is None, 100_000)
     assert await goes_on_polling(house, sid)
@@ -245,9 +226,7 @@ async def test_a_second_websocket_is_closed_while_one_is_tried(
 ) -> None:
     """The first one goes on."""
     sid = await house.handshake()
-    first = await house.socket(sid)
-    await first.say("2probe")
-    assert await first.hear() == "3probe"
+    first = await house.probing(sid)
     second = await house.socket(sid)
     await second.say("2probe")
     await second.say("5")
@@ -269,9 +248,7 @@ async def test_a_session_that_had_a_websocket_gets_no_other(house: EchoHouse) ->
 async def test_what_is_tried_ends_with_its_session(house: EchoHouse) -> None:
     """The farewell goes by long-polling; the WebSocket is closed."""
     sid = await house.handshake()
-    socket = await house.socket(sid)
-    await socket.say("2probe")
-    assert await socket.hear() == "3probe"
+    socket = await house.probing(sid)
     house.peer.goodbye = frames.text(b"4bye")
     house.peer.session.close(FORCED)
     assert await house.poll(sid) == (200, "4bye")

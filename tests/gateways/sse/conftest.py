@@ -17,19 +17,17 @@ from server.backplanes.local import LocalBackplane
 from server.gateways.native import handler as native
 from server.gateways.sse import handler as sse
 from server.hub.hub import Hub
-from server.hub.limits import Limits
 from server.kinds.chat.kind import ChatKind
 from server.kinds.notes.kind import NotesKind
 from server.kinds.open import OpenKind
-from server.seams.kind import Keep, Kind, Policy
+from server.seams.kind import Kind, Policy
 from server.settings import Settings
-from server.stores.memory import MemoryStore
 from server.web import faults, gate
 from server.web.identity import COOKIE, fresh_guest, write_cookie
 from server.web.origins import open_to_origins
 from tests.clocks import ManualClock
+from tests.gateways.hosting import PatientServer, counted_log, give_hub, limits_of
 from tests.gateways.sse.readers import RawReader
-from tests.hub.logs import FaultyLog
 from tests.hub.tally import TallyKind
 
 if TYPE_CHECKING:
@@ -37,7 +35,9 @@ if TYPE_CHECKING:
     from pytest_aiohttp.plugin import AiohttpClient
 
     from server.gateways.sse.stream import Draw
+    from server.hub.limits import Limits
     from server.keys import Identify
+    from tests.hub.logs import FaultyLog
 
     Client: TypeAlias = TestClient[web.Request, None]
 
@@ -50,13 +50,6 @@ def cookie_of(name: str) -> dict[str, str]:
     return {"Cookie": f"{COOKIE}={write_cookie(guest, SECRET)}"}
 
 
-class HostServer(TestServer):
-    """A host application's server: its handlers go on when their peers have gone."""
-
-    async def _make_runner(self, **_: object) -> web.AppRunner:
-        return web.AppRunner(self.app)
-
-
 def application(
     hub: Hub, log: FaultyLog, settings: Settings, draw: Draw
 ) -> web.Application:
@@ -64,21 +57,10 @@ def application(
     app = web.Application(middlewares=[faults.faults, gate.gate])
     app.on_response_prepare.append(gate.add_headers)
     app.on_response_prepare.append(faults.note_start)
-    app[keys.HUB], app[keys.SETTINGS] = hub, settings
     app[keys.BASE], app[keys.SECRET] = "", SECRET
     app.add_routes(native.routes())
     open_to_origins(app, sse.routes(draw))
-
-    async def life(_: web.Application) -> AsyncIterator[None]:
-        await hub.start(dict.fromkeys(Keep, log))
-        yield
-        await hub.stop()
-
-    async def send_away(_: web.Application) -> None:
-        await hub.send_away()
-
-    app.cleanup_ctx.append(life)
-    app.on_shutdown.append(send_away)
+    give_hub(app, hub, settings, log)
     return app
 
 
@@ -145,9 +127,7 @@ async def open_house(aiohttp_client: AiohttpClient) -> AsyncIterator[OpenHouse]:
     ) -> House:
         settings = settings or Settings()
         clock, tally = ManualClock(), TallyKind()
-        epochs = (f"epoch{count}" for count in itertools.count(1))
-        store = MemoryStore(clock, lambda: next(epochs))
-        log = FaultyLog(store.log)
+        log = counted_log(clock)
         kinds: dict[str, Kind] = {
             "open": OpenKind(clock, Policy(recent=2)),
             "chat": ChatKind(clock),
@@ -160,12 +140,7 @@ async def open_house(aiohttp_client: AiohttpClient) -> AsyncIterator[OpenHouse]:
             LocalBackplane(),
             clock,
             lambda prefix: f"{prefix}{next(ids)}",
-            limits
-            or Limits(
-                outbox_bytes=settings.outbox_bytes,
-                subscriptions=settings.subscriptions_per_session,
-                close_timeout_s=settings.close_timeout_s,
-            ),
+            limits or limits_of(settings),
         )
         drawn: list[tuple[int, int]] = []
 
@@ -176,7 +151,7 @@ async def open_house(aiohttp_client: AiohttpClient) -> AsyncIterator[OpenHouse]:
         app = application(hub, log, settings, draw)
         if identify is not None:
             app[keys.IDENTIFY] = identify
-        server = HostServer(app) if hosted else TestServer(app)
+        server = PatientServer(app) if hosted else TestServer(app)
         client: Client = await aiohttp_client(server)
         house = House(client, hub, log, tally, settings, drawn)
         houses.append(house)
@@ -184,8 +159,7 @@ async def open_house(aiohttp_client: AiohttpClient) -> AsyncIterator[OpenHouse]:
 
     yield make
     for house in houses:
-        house.log.append_gate.set()
-        house.log.read_gate.set()
+        house.log.let_go()
         for reader in house.readers:
             reader.close()
     # The server's own end waits by the loop's time, which a test may have stopped.

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from tests.gateways.tcp import Tcp
+
+if TYPE_CHECKING:
+    import socket
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,11 @@ class Heard:
         return found
 
 
-class RawReader:
+class RawReader(Tcp):
     """One request, its answer's head, and the events of its body as they come."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._loop = asyncio.get_running_loop()
-        self._read = b""
+        super().__init__(sock)
         self._body = b""
         self._chunked = False
         self._ended = False
@@ -58,20 +60,16 @@ class RawReader:
         receive_bytes: int | None = None,
         more: bytes = b"",
     ) -> RawReader:
-        """Send a request; `more` goes with it. `receive_bytes` bounds the kernel's."""
-        sock = socket.socket()
-        sock.setblocking(False)
-        if receive_bytes is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        reader = cls(sock)
-        await reader._loop.sock_connect(sock, ("127.0.0.1", port))
+        """Send a request; `more` goes with it. For `receive_bytes` see `dial`."""
+        reader = await cls.dial(port, receive_bytes)
         fields = {"Host": f"127.0.0.1:{port}", **headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        await reader._loop.sock_sendall(sock, f"{line}\r\n{head}\r\n".encode() + more)
-        await reader._head()
+        await reader.ask(f"{line}\r\n{head}\r\n".encode() + more)
         return reader
 
-    async def _head(self) -> None:
+    async def ask(self, request: bytes) -> None:
+        """Send a request, and read the head of its answer."""
+        await self.pour(request)
         while b"\r\n\r\n" not in self._read:
             await self._more()
         head, _, self._read = self._read.partition(b"\r\n\r\n")
@@ -139,10 +137,6 @@ class RawReader:
         except EOFError:
             return self._read
 
-    def close(self) -> None:
-        """Drop the connection."""
-        self._sock.close()
-
     def _line(self, line: str) -> Heard | None:
         """Take a line; return the event that it ends."""
         name, colon, value = line.partition(":")
@@ -197,9 +191,6 @@ class RawReader:
 
     async def _more(self) -> None:
         try:
-            read = await self._loop.sock_recv(self._sock, 65_536)
+            await super()._more()
         except ConnectionResetError:
-            read = b""
-        if not read:
-            raise EOFError
-        self._read += read
+            raise EOFError from None

@@ -12,6 +12,7 @@ from server.errors import FORCED, SHUTDOWN, SLOW
 from server.gateways.raw import HIGH_WATER_BYTES
 from server.gateways.sse.stream import Stream
 from server.settings import Settings
+from tests.gateways.hosting import leave_waiting
 from tests.looptime import LoopTime, turns, until
 
 if TYPE_CHECKING:
@@ -191,8 +192,7 @@ async def test_the_farewell_comes_behind_what_waited(house: House) -> None:
     """As an event without an id; then the body and the connection end properly."""
     reader = await house.follow("/sse/open:a?since=epoch1.0", receive_bytes=4096)
     session = session_of(house)
-    while session.outbox.waiting_bytes < 50_000:
-        await house.hub.publish("open:a", "x" * 5_000)
+    await leave_waiting(house.hub, session)
     house.hub.disconnect_all(FORCED)
     heard = await reader.rest()
     assert [each.type for each in heard[:2]] == ["subscribed", "message"]
@@ -247,8 +247,7 @@ async def test_a_farewell_that_cannot_be_said_is_cut(house: House) -> None:
     """After the close timeout, so that a shutdown ends."""
     stuck = await house.follow("/sse/open:a", receive_bytes=4096)
     session = session_of(house)
-    while session.outbox.waiting_bytes < 50_000:
-        await house.hub.publish("open:a", "x" * 5_000)
+    await leave_waiting(house.hub, session)
     sock = transport_of(session).get_extra_info("socket")
     async with asyncio.timeout(5):
         await house.hub.send_away()
@@ -261,8 +260,7 @@ async def test_a_shutdown_with_stuck_readers_ends_in_time(house: House) -> None:
     for _ in range(3):
         await house.follow("/sse/open:a", receive_bytes=4096)
     session = next(iter(house.hub.sessions.values()))
-    while session.outbox.waiting_bytes < 50_000:
-        await house.hub.publish("open:a", "x" * 5_000)
+    await leave_waiting(house.hub, session)
     async with asyncio.timeout(5):
         await house.client.close()
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import random
-import socket
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,7 +18,9 @@ from server.hub.limits import Limits
 from server.kinds.notes.update import encode_state_vector
 from server.runtime.wheel import Wheel
 from server.settings import Settings
-from tests.gateways.note_house import Closed, House, Typist, Yjs, open_house, until
+from tests.gateways.note_house import Closed, House, Yjs, open_house, until
+from tests.gateways.peers import BINARY, RawPeer
+from tests.kinds.notes.typist import Typist
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -481,7 +481,7 @@ async def test_a_slow_reader_is_sent_away_and_others_are_not() -> None:
     settings = Settings(note_state_bytes=16 * 1024 * 1024, send_buffer_bytes=4096)
     async with open_house(settings, Limits(outbox_bytes=128 * 1024)) as house:
         ada, bob = await house.join(), await house.join("bob")
-        with await deaf(house):
+        with closing(await deaf(house)):
             for number in range(100):
                 if house.hub.stats.closed[3008]:
                     break
@@ -495,28 +495,13 @@ async def test_a_slow_reader_is_sent_away_and_others_are_not() -> None:
             assert house.hub.stats.sessions["yjs"] == 2
 
 
-async def deaf(house: House) -> socket.socket:
+async def deaf(house: House) -> RawPeer:
     """Join the note over a socket that is never read again."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sock.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(sock, ("127.0.0.1", house.client.port))
-    key = base64.b64encode(bytes(16)).decode()
-    upgrade = (
-        "GET /ws/notes/lab?as=eve HTTP/1.1\r\nHost: localhost\r\n"
-        "Connection: Upgrade\r\nUpgrade: websocket\r\n"
-        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
-    )
-    await loop.sock_sendall(sock, upgrade.encode())
-    assert (await loop.sock_recv(sock, 1024)).startswith(b"HTTP/1.1 101")
-    payload = codec.sync_step1(NOTHING)
-    # A client masks its frames; a mask of zeros changes nothing.
-    await loop.sock_sendall(
-        sock, bytes((0x82, 0x80 | len(payload), *bytes(4))) + payload
-    )
+    assert house.client.port is not None
+    peer = await RawPeer.connect(house.client.port, "/ws/notes/lab?as=eve", 4096)
+    await peer.send(BINARY, codec.sync_step1(NOTHING))
     await until(lambda: house.hub.stats.sessions["yjs"] == 3)
-    return sock
+    return peer
 
 
 async def test_at_a_shutdown_clients_are_told_to_come_back(house: House) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Callable
 
 import pycrdt
 import pytest
@@ -27,6 +26,7 @@ from server.kinds.notes.update import (
     parse_state_vector,
     parse_update,
 )
+from tests.kinds.notes.typist import Typist
 
 # doc.clientID = 1; text.insert(0, "a😀b"); then text.delete(2, 1)
 GOLDEN_TYPED = bytes.fromhex("01010100040107636f6e74656e740661f09f98806200")
@@ -40,33 +40,6 @@ GOLDEN_ABC = bytes.fromhex("01010200040107636f6e74656e740361626300")
 GOLDEN_HOLED = bytes.fromhex("01030200040107636f6e74656e7401610a01840201016300")
 
 
-class Typist:
-    """A client of pycrdt's; each edit gives its update."""
-
-    def __init__(self, client_id: int, *updates: bytes) -> None:
-        self.doc: pycrdt.Doc[pycrdt.Text] = pycrdt.Doc(client_id=client_id)
-        self.text = self.doc.get("content", type=pycrdt.Text)
-        for update in updates:
-            self.doc.apply_update(update)
-
-    def type(self, at: int, text: str) -> bytes:
-        """Insert text before a byte."""
-        return self.edit(lambda: self.text.insert(at, text))
-
-    def delete(self, start: int, end: int) -> bytes:
-        """Delete bytes."""
-        return self.edit(lambda: self.text.__delitem__(slice(start, end)))
-
-    def edit(self, edit: Callable[[], None]) -> bytes:
-        """Return the update of a transaction, as a stock client would send it."""
-        updates: list[bytes] = []
-        watch = self.doc.observe(lambda event: updates.append(event.update))
-        with self.doc.transaction():
-            edit()
-        self.doc.unobserve(watch)
-        return updates[0]
-
-
 def test_an_update_is_logged_as_it_came() -> None:
     """What applies and repeats nothing is logged byte for byte."""
     note = NoteDocument()
@@ -78,7 +51,7 @@ def test_an_update_is_logged_as_it_came() -> None:
 def test_a_duplicate_is_known_without_pycrdt() -> None:
     """Resent structs and deletions, and the empty update, are duplicates."""
     one = Typist(1)
-    typed, deleted = one.type(0, "abc"), one.delete(0, 1)
+    typed, deleted = one.insert(0, "abc"), one.delete(0, 1)
     note = NoteDocument([typed, deleted])
     size = note.size
     for update in (typed, deleted, EMPTY_UPDATE, one.doc.get_update()):
@@ -97,7 +70,7 @@ def test_only_the_new_part_is_logged() -> None:
 def test_only_new_deletions_are_logged() -> None:
     """Known deletions are cut from the delete set, range by range."""
     one = Typist(1)
-    note = NoteDocument([one.type(0, "abcdef"), one.delete(1, 2)])
+    note = NoteDocument([one.insert(0, "abcdef"), one.delete(1, 2)])
     one.delete(2, 3)
     verdict = note.apply(one.doc.get_update())
     assert isinstance(verdict, Applied)
@@ -124,7 +97,7 @@ def test_what_is_missing_changes_nothing() -> None:
 def test_a_pending_deletion_is_missing() -> None:
     """A deletion of what is not there is not applied, and not forgotten silently."""
     one = Typist(1)
-    typed, deleted = one.type(0, "abc"), one.delete(0, 2)
+    typed, deleted = one.insert(0, "abc"), one.delete(0, 2)
     note = NoteDocument()
     assert note.apply(deleted) == Missing()
     assert isinstance(note.apply(typed), Applied)
@@ -301,7 +274,7 @@ def test_title(text: str, title: str) -> None:
 def test_changes_are_those_of_the_text() -> None:
     """Several edits of one update are told apart, in code points."""
     one = Typist(1)
-    note = NoteDocument([one.type(0, "aé😀bc")])
+    note = NoteDocument([one.insert(0, "aé😀bc")])
 
     def edit() -> None:
         one.text.insert(len(one.text), "!")
@@ -413,7 +386,7 @@ def test_a_compacted_note_is_the_same_note() -> None:
     note = NoteDocument()
     for turn in range(50):
         author, reader = (one, two) if turn % 3 else (two, one)
-        update = author.type(len(author.text), "é😀")
+        update = author.insert(len(author.text), "é😀")
         reader.doc.apply_update(update)
         note.apply(update)
     note.apply(one.delete(0, 60))

@@ -27,6 +27,7 @@ from server.seams.log import Append, Appended, Draft
 from server.stores.memory import MemoryStore
 from server.stores.ring import Bounds
 from tests.clocks import ManualClock
+from tests.kinds.notes.typist import update_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,12 +60,7 @@ class Room:
 
     def edit(self, edit: Callable[[], None]) -> bytes:
         """Edit the client's document; return the update."""
-        updates: list[bytes] = []
-        watch = self.doc.observe(lambda event: updates.append(event.update))
-        with self.doc.transaction():
-            edit()
-        self.doc.unobserve(watch)
-        return updates[0]
+        return update_of(self.doc, edit)
 
     def type(self, text: str, at: int = 0) -> bytes:
         """Insert into the client's document, at the front if nothing is said."""
