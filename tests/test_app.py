@@ -196,11 +196,12 @@ async def test_shutdown_sends_away(aiohttp_client: AiohttpClient, path: str) -> 
         if path != "/ws":
             await ws.receive_json()
 
-        await client.app.shutdown()
+        stopping = asyncio.Task(client.app.shutdown())
 
         message = await ws.receive()
         while message.type is WSMsgType.TEXT:
             message = await ws.receive()
+        await stopping
         assert message.type is WSMsgType.CLOSE
         assert message.data == SHUTDOWN.code
         assert message.extra == SHUTDOWN.retry(1000).words
@@ -217,10 +218,11 @@ async def test_what_waits_is_told_before_the_close(
         for number in range(50):
             await hub.publish("open:news", number)
 
-        await client.app.shutdown()
+        stopping = asyncio.Task(client.app.shutdown())
 
         assert [(await ws.receive_json())["data"] for _ in range(50)] == [*range(50)]
         assert (await ws.receive()).data == SHUTDOWN.code
+        await stopping
 
 
 async def test_nothing_before_the_start() -> None:

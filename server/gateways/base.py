@@ -23,12 +23,11 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from .. import observability
-from ..errors import FLOODED, NO_PONG, SERVER_ERROR
+from ..errors import FLOODED, NO_PONG, SERVER_ERROR, SLOW
 from . import frames
 from .flood import FLOOD
 from .inflow import Inflow
 from .raw import RawWire
-from .takeover import take_over
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -68,21 +67,18 @@ def own_codes(disconnect: Disconnect) -> tuple[int, str]:
     return disconnect.code, disconnect.words
 
 
-class Socket(RawWire, asyncio.Protocol):
+class Socket(RawWire):
     """One WebSocket; the `Wire` of its session."""
 
     __slots__ = (
         "_busy",
-        "_freed",
-        "_full",
+        "_ended",
         "_heard_at",
-        "_hub",
         "_inflates",
         "_inflow",
         "_max_message_bytes",
         "_pinged_at",
         "_receiver",
-        "_request",
         "_worker",
         "close_words",
     )
@@ -96,9 +92,7 @@ class Socket(RawWire, asyncio.Protocol):
         *,
         inflates: bool = False,
     ) -> None:
-        super().__init__(request.transport, settings)
-        self._request: web.Request | None = request
-        self._hub = hub
+        super().__init__(request, hub, settings)
         self._max_message_bytes = max_message_bytes
         self._inflates = inflates
         self.close_words: Callable[[Disconnect], tuple[int, str]] = own_codes
@@ -106,24 +100,11 @@ class Socket(RawWire, asyncio.Protocol):
         self._inflow: Inflow | None = None
         self._worker: asyncio.Task[None] | None = None
         self._busy = False
+        self._ended = False
         self._heard_at = hub.now()
         self._pinged_at: float | None = None
-        self._full = False
-        self._freed: asyncio.Future[None] | None = None
 
     # The wire
-
-    @property
-    def _is_full(self) -> bool:
-        return self._full
-
-    async def _drain(self) -> None:
-        if self._full:
-            if self._freed is None:
-                self._freed = asyncio.get_running_loop().create_future()
-            await self._freed
-        if self._transport.is_closing():
-            raise ConnectionResetError
 
     def close(self, disconnect: Disconnect) -> None:
         """See `Wire.close`."""
@@ -138,11 +119,8 @@ class Socket(RawWire, asyncio.Protocol):
         loop = asyncio.get_running_loop()
         # A deadline by the loop's own timer: it must hold even while the hub stops.
         loop.call_later(self._settings.close_timeout_s, self._transport.abort)
-        if self._full:
-            # Nothing more fits, so nobody would read the code: a slow peer, or one that
-            # let the close timeout of its session pass.
-            self._transport.abort()
-        elif not self._transport.is_closing():
+        if not self._transport.is_closing():
+            # Behind what waits there, and however full it is: a slow peer may read on.
             self._transport.write(frames.close(code, reason))
 
     # The connection
@@ -153,11 +131,8 @@ class Socket(RawWire, asyncio.Protocol):
         The last that a handler does: nothing may be awaited after it (`takeover`).
         `pings` False: the wire has a heartbeat of its own.
         """
-        request, self._request = self._request, None
-        if request is None:
-            raise RuntimeError("a socket is served once")
         self._receiver = receiver
-        tail = take_over(request, self)
+        tail = self.take_over()
         if pings:
             self._hub.wheel.remind(self._settings.ping_interval_s, self._tick)
         self._work(opening=True)
@@ -167,6 +142,8 @@ class Socket(RawWire, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         if self._receiver is None:
+            if frames.is_close(data):
+                self._transport.close()
             return
         if self._inflow is None:
             self._inflow = Inflow(
@@ -179,23 +156,19 @@ class Socket(RawWire, asyncio.Protocol):
         if self._inflow and self._worker is None:
             self._work()
 
-    def pause_writing(self) -> None:
-        """See asyncio.Protocol."""
-        self._full = True
+    def eof_received(self) -> bool:
+        """See asyncio.Protocol. What came before it is carried out, then it is closed.
 
-    def resume_writing(self) -> None:
-        """See asyncio.Protocol."""
-        self._full = False
-        if self._freed is not None and not self._freed.done():
-            self._freed.set_result(None)
-        self._freed = None
+        With TLS there is no half of a connection to answer on.
+        """
+        is_heard = self._inflow is not None and self._worker is not None
+        self._ended = True
+        return is_heard and self._is_plain
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
-        del exc
-        self._let_go()
+        super().connection_lost(exc)
         self._hub.farewells.told(self)
-        self.resume_writing()
         self._end()
         if self._worker is not None:
             self._worker.cancel()
@@ -232,6 +205,8 @@ class Socket(RawWire, asyncio.Protocol):
                 self._say_goodbye(error.code)
         finally:
             self._worker = None
+            if self._ended:
+                self._transport.close()
 
     async def _take(self, receiver: Receiver, message: Message) -> None:
         """Take one; what comes while the session is closing is passed over."""
@@ -285,6 +260,9 @@ class Socket(RawWire, asyncio.Protocol):
             self._heard_at = now
         if self._pinged_at is not None and self._heard_at < self._pinged_at:
             receiver.session.close(NO_PONG)
+            return
+        if self.is_stuck(now):
+            receiver.session.close(SLOW)
             return
         quiet_s = now - self._heard_at
         if quiet_s < settings.ping_interval_s or self._full:

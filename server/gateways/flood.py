@@ -81,7 +81,8 @@ class Reader(WebSocketReader):
         *,
         compress: bool,
     ) -> None:
-        super().__init__(messages, max_msg_size, compress, decode_text=False)
+        # aiohttp's own limit is what is too much already.
+        super().__init__(messages, max_msg_size + 1, compress, decode_text=False)
         self._messages = messages
         self._inflater = Inflater(max_msg_size) if compress else None
         self._allowance = allowance

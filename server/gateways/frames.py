@@ -17,6 +17,9 @@ _BINARY = _FIN | 0x2
 _CLOSE = _FIN | 0x8
 _PING = _FIN | 0x9
 _PONG = _FIN | 0xA
+_MASKED = 0x80
+_HEAD_BYTES = 6
+"""Of a short frame with its mask."""
 _SHORT, _MEDIUM = 126, 65_536
 
 
@@ -43,6 +46,13 @@ def pong(payload: bytes) -> bytes:
 def close(code: int, reason: str) -> bytes:
     """Return a close frame (section 5.5.1); at most 123 bytes of reason."""
     return _frame(_CLOSE, code.to_bytes(2, "big") + reason.encode())
+
+
+def is_close(data: bytes) -> bool:
+    """Whether what a client sent is one close frame, and nothing else."""
+    if len(data) < _HEAD_BYTES or data[0] != _CLOSE or data[1] < _MASKED:
+        return False
+    return len(data) == _HEAD_BYTES + data[1] - _MASKED
 
 
 def compressed(head: int, payload: bytes) -> bytes:

@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from .admission import admit
 from .base import Socket
 from .deflate import agree
+from .takeover import Endless
 
 if TYPE_CHECKING:
     from aiohttp.http import WebSocketWriter
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .deflate import Deflate
 
 
-class Response(web.WebSocketResponse):
+class Response(Endless, web.WebSocketResponse):
     """aiohttp's handshake, and nothing behind it: `takeover`."""
 
     deflate: Deflate | None = None
@@ -40,9 +41,6 @@ class Response(web.WebSocketResponse):
     ) -> None:
         # What aiohttp would read by is not made.
         self._writer = writer
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Say nothing: the connection is somebody else's by then."""
 
 
 async def accept(

@@ -58,7 +58,7 @@ class _Queue(WebSocketDataQueue):
 class Inflow:
     """The messages of one peer; true while there is something to take."""
 
-    __slots__ = ("_broken", "_queue", "_reader")
+    __slots__ = ("_queue", "_reader")
 
     def __init__(
         self,
@@ -79,14 +79,13 @@ class Inflow:
         self._reader = Reader(
             self._queue, max_message_bytes, Allowance(frames_per_s), compress=inflates
         )
-        self._broken = False
 
     def __bool__(self) -> bool:
-        return self._broken or self._queue.waiting > 0
+        return self._queue.waiting > 0 or self._queue.exception() is not None
 
     def feed(self, data: bytes) -> None:
         """Take bytes as they came."""
-        self._broken, _ = self._reader.feed_data(data)
+        self._reader.feed_data(data)
 
     async def take(self) -> Message:
         """Return the next message; wait for it, if there is none.

@@ -1,4 +1,4 @@
-"""Writes past aiohttp, to the transport or straight to its socket.
+"""A connection that is ours: who writes to it, and who knows when it is lost.
 
 Rules (aiohttp 3.14, tried out):
 1. Frames are built once, for all, and written whole. Nobody else writes meanwhile.
@@ -11,60 +11,76 @@ Rules (aiohttp 3.14, tried out):
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import asyncio
+from ..queues.writer import CATCH_UP_S
+from .takeover import take_over
 
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from ..hub.hub import Hub
     from ..settings import Settings
 
 HIGH_WATER_BYTES = 16 * 1024
 
 
-class RawWire(ABC):
-    """The part of a `Wire` that writes. Raises ConnectionResetError without transport.
+class RawWire(asyncio.Protocol):
+    """The part of a `Wire` that writes; from `take_over` on its transport's protocol.
 
-    Whose protocol the transport has, knows whether it is full: a subclass.
+    Raises ConnectionResetError where the request has lost its connection.
     """
 
     __slots__ = (
         "__weakref__",
         "_closing",
         "_fd",
+        "_freed",
+        "_full_since",
+        "_hub",
+        "_is_plain",
         "_may_hold",
+        "_request",
         "_settings",
         "_transport",
     )
 
-    def __init__(self, transport: asyncio.Transport | None, settings: Settings) -> None:
+    def __init__(self, request: web.Request, hub: Hub, settings: Settings) -> None:
+        transport = request.transport
         if transport is None:
             raise ConnectionResetError
+        self._request: web.Request | None = request
         self._transport = transport
         self._settings = settings
         self._closing = False
+        self._hub = hub
+        self._full_since: float | None = None
+        self._freed: asyncio.Future[None] | None = None
         transport.set_write_buffer_limits(high=HIGH_WATER_BYTES, low=0)
         sock = transport.get_extra_info("socket")
         tune(sock, settings)
-        is_plain = sock is not None and transport.get_extra_info("sslcontext") is None
-        self._fd: int | None = sock.fileno() if is_plain else None
+        self._is_plain = transport.get_extra_info("sslcontext") is None
+        is_direct = sock is not None and self._is_plain
+        self._fd: int | None = sock.fileno() if is_direct else None
         self._may_hold = True
 
-    @property
-    @abstractmethod
-    def _is_full(self) -> bool:
-        """Whether the transport has asked to wait with writing."""
+    def take_over(self) -> bytes:
+        """Become the connection's protocol; return what its peer has sent already.
 
-    @abstractmethod
-    async def _drain(self) -> None:
-        """Wait while it is full; raise OSError where the connection is lost."""
+        Once, and the last that a handler does: see `takeover`.
+        """
+        request, self._request = self._request, None
+        if request is None:
+            raise RuntimeError("a connection is taken over once")
+        return take_over(request, self)
 
     def room(self) -> int:
         """See `Wire.room`."""
         transport = self._transport
-        if self._closing or transport.is_closing() or self._is_full:
+        if self._closing or transport.is_closing() or self._full:
             return 0
         # For a full buffer that is not paused nobody could wait.
         return max(1, HIGH_WATER_BYTES - transport.get_write_buffer_size())
@@ -104,9 +120,38 @@ class RawWire(ABC):
 
     async def writable(self) -> None:
         """See `Wire.writable`."""
+        if self._full and not self._transport.is_closing():
+            if self._freed is None:
+                self._freed = asyncio.get_running_loop().create_future()
+            await self._freed
         if self._transport.is_closing():
             raise ConnectionResetError
-        await self._drain()
+
+    @property
+    def _full(self) -> bool:
+        """Whether the transport has asked to wait with writing."""
+        return self._full_since is not None
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether its peer has not read what was written for CATCH_UP_S."""
+        return self._full_since is not None and now - self._full_since > CATCH_UP_S
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._full_since = self._hub.now()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        self._full_since = None
+        if self._freed is not None and not self._freed.done():
+            self._freed.set_result(None)
+        self._freed = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        del exc
+        self._let_go()
+        self.resume_writing()
 
 
 def tune(sock: socket.socket | None, settings: Settings) -> None:

@@ -1,9 +1,9 @@
-"""How a WebSocket is taken over from aiohttp, once it has done the handshake.
+"""How a connection is taken over from aiohttp, once it has answered the request.
 
-aiohttp keeps for each WebSocket a request, its parser and headers, two tasks and a
-stack of coroutines, though nothing of it is needed any more: three quarters of what an
-idle subscriber takes. So after the handshake the connection gets another protocol, and
-for aiohttp it is over.
+aiohttp keeps for each WebSocket, and each response that does not end, a request, its
+parser and headers, two tasks and a stack of coroutines, though nothing of it is needed
+any more: three quarters of what an idle subscriber takes. So after the handshake the
+connection gets another protocol, and for aiohttp it is over.
 
 Rules (aiohttp 3.14, tried out):
 1. What the peer sent behind its handshake is with aiohttp and is asked for by
@@ -11,18 +11,25 @@ Rules (aiohttp 3.14, tried out):
 2. aiohttp's protocol is told that its connection is lost, after its transport was taken
    from it: so it lets go of everything and closes nothing. Where it cancels handlers
    whose peer has gone, it cancels this one: nothing may be awaited afterwards.
-3. The response (`handshake.Response`) ends without another word: aiohttp's own would
-   close the WebSocket.
+3. The response ends without another word (`Endless`): aiohttp's own would end the
+   body, or close the WebSocket.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiohttp import web
+
 if TYPE_CHECKING:
     import asyncio
 
-    from aiohttp import web
+
+class Endless(web.StreamResponse):
+    """A response whose connection is somebody else's when its handler ends."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Say nothing."""
 
 
 class _Tail:

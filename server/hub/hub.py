@@ -115,9 +115,9 @@ class Hub(Asking):
         self.farewells.send_away(self.sessions.values(), disconnect)
 
     async def send_away(self, disconnect: Disconnect = SHUTDOWN) -> None:
-        """Tell every session to go, and wait until each is told or given up."""
+        """Tell every session to go; wait until all have answered, or for so long."""
         self.disconnect_all(disconnect)
-        await self.farewells.all_told()
+        await self.farewells.all_told(self.limits.close_timeout_s)
 
     async def stop(self) -> None:
         """Let what was submitted be kept, then end all tasks."""

@@ -138,6 +138,9 @@ class Session(Writer):
         self.flush(self._hub.now())
         if self.outbox:
             self._hub.flusher.mark(self)
+        elif self._farewell is not None:
+            # What was written before is with the wire already.
+            self._say_farewell()
 
     def gone(self) -> None:
         """End it because the peer went."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from contextlib import suppress
 from itertools import repeat
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
@@ -29,6 +30,7 @@ logger = logging.getLogger("hubbub.farewells")
 Draw: TypeAlias = "Callable[[int], int]"
 """Returns a random whole number below the given one."""
 
+LAST_WORDS_S: Final = 0.5
 BATCH: Final = 32
 """So many are told in a turn at most, fewer where that takes longer than a slice."""
 
@@ -64,11 +66,18 @@ class Farewells:
         if not self._waiting:
             self._all_told.set()
 
-    async def all_told(self) -> None:
-        """Wait until nobody is still to be told, and no answer is waited for."""
-        while self._waiting:
-            self._all_told.clear()
-            await self._all_told.wait()
+    async def all_told(self, seconds: float | None = None) -> None:
+        """Wait until nobody is still to be told, and no answer is waited for.
+
+        For `seconds` and LAST_WORDS_S at most: who was told at the last moment may
+        answer; None: however long that takes.
+        """
+        most_s = None if seconds is None else seconds + LAST_WORDS_S
+        with suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                while self._waiting:
+                    self._all_told.clear()
+                    await self._all_told.wait()
 
     def send_away(self, sessions: Iterable[Leaving], disconnect: Disconnect) -> None:
         """Tell them to go: some now, the others in the next turns of the loop."""

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 UNMEASURED_RATE: Final = 500.0
 """Sessions a CPU second, until there was a rush."""
 LOOK_S: Final = 1.0
-ENOUGH: Final = 20
-"""So many openings tell something, in a rush and in a second of it."""
+ENOUGH: Final = 100
+"""So many openings tell something, in a rush and in a second of it: with fewer, what
+else the process did would be in the measure."""
 MOST_LOOKS: Final = 30
 """A stream of openings that does not end is measured by so many seconds of it."""
 

@@ -59,6 +59,8 @@ class Tasks:
         task = group.create_task(self._guard(work, name), name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        # One that is cancelled before it begins has not begun its work either.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     def later(

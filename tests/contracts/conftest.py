@@ -9,7 +9,6 @@ import pytest
 
 from server import Settings
 from server.gateways.socketio import polling
-from server.gateways.sse import stream
 from server.kinds.ticker import kind as ticker
 from tests.contracts.gateways.all import GATEWAYS
 from tests.contracts.gateways.house import HeldLog, House, open_house, read_slowly
@@ -32,8 +31,7 @@ CLOSE_TIMEOUT_S = 0.5
 @pytest.fixture
 async def open_a_house(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OpenHouse]:
     """Starts a server with some settings."""
-    for module in (stream, polling):
-        monkeypatch.setattr(module, "LOOK_S", LOOK_S)
+    monkeypatch.setattr(polling, "LOOK_S", LOOK_S)
     # The market beside it stays closed: a day of it would be worked out meanwhile.
     monkeypatch.setattr(ticker, "OPENS_AFTER_S", 3_600)
     async with AsyncExitStack() as stack:

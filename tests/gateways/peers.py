@@ -120,6 +120,10 @@ class RawPeer(Tcp):
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._sock.close()
 
+    def end_sending(self) -> None:
+        """Say that nothing more comes, and go on reading."""
+        self._sock.shutdown(socket.SHUT_WR)
+
     def _frame(self) -> tuple[int, bytes] | None:
         read = self._read
         if len(read) < 2:

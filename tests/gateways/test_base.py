@@ -15,10 +15,11 @@ from server.gateways.base import Socket
 from server.gateways.native.handler import NativeReceiver
 from server.gateways.raw import HIGH_WATER_BYTES, RawWire, tune
 from server.hub.session import Session
+from server.queues.writer import CATCH_UP_S
 from server.settings import Settings
 from tests.gateways.conftest import Connect, OpenPlace, Place
 from tests.gateways.hosting import leave_waiting
-from tests.gateways.peers import CLOSE, PING, PONG, TEXT
+from tests.gateways.peers import CLOSE, PING, PONG, TEXT, RawPeer
 from tests.looptime import LoopTime, turns, until
 
 SMALL = Settings(
@@ -70,8 +71,8 @@ async def test_a_reader_that_stops_harms_only_itself(
             break
     assert place.hub.stats.closed == {SLOW.code: 1}
     async with asyncio.timeout(5):
-        # Nothing more fitted, so its end is that of the connection.
-        assert await stuck.end() == 0
+        # It reads again, and finds out behind what was written before.
+        assert await stuck.end() == SLOW.code
     await until(lambda: len(place.hub.sessions) == 1, 20_000)
     await place.hub.publish("open:a", "last")
     assert (await reader.receive_json(timeout=5))["data"] == "last"
@@ -204,6 +205,68 @@ async def test_a_shutdown_with_stuck_peers_ends_in_time(
     await leave_waiting(place.hub, session)
     async with asyncio.timeout(5):
         await place.client.close()
+
+
+async def test_who_answers_the_close_of_a_fault_is_not_kept_waiting(
+    open_place: OpenPlace,
+) -> None:
+    """What it sent before could not be understood; its close frame can be."""
+    place = await open_place(Settings(close_timeout_s=3))
+    peer = await RawPeer.connect(place.port, "/ws")
+    await peer.send(3, b"no such frame")
+    assert await peer.receive() == (CLOSE, (1002).to_bytes(2, "big"))
+    before = asyncio.get_running_loop().time()
+    await peer.send(CLOSE, (1002).to_bytes(2, "big"))
+    assert await peer.end() == 0
+    assert asyncio.get_running_loop().time() - before < place.settings.close_timeout_s
+    peer.close()
+
+
+async def test_what_came_before_the_end_of_a_peer_is_carried_out(
+    place: Place, connect: Connect
+) -> None:
+    """A hundred commands, and then it goes: a clean end is no reason to drop them."""
+    peer = await connect("/ws/open/a")
+    await peer.hear()
+    for number in range(100):
+        await peer.say({"type": "publish", "data": number})
+    peer.end_sending()
+    await until(lambda: not place.hub.sessions, 20_000)
+    top = await place.hub.publish("open:a", "last")
+    assert top is not None
+    assert top.offset == 101
+
+
+async def test_a_close_behind_much_is_told_behind_it(
+    place: Place, connect: Connect
+) -> None:
+    """Nothing of what was written before is cut, however full the transport is."""
+    peer = await connect("/ws/open/a", receive_bytes=4096)
+    await peer.hear()
+    await place.hub.publish("open:a", "x" * 150_000)
+    session = session_of(place, "g_1")
+    await until(lambda: session.wire.room() == 0, 20_000)
+    session.close(SERVER_ERROR)
+    assert len(str((await peer.hear())["data"])) == 150_000
+    opcode, payload = await peer.receive()
+    assert (opcode, payload[:2]) == (CLOSE, SERVER_ERROR.code.to_bytes(2, "big"))
+
+
+async def test_who_reads_nothing_for_long_is_let_go(
+    place: Place, connect: Connect
+) -> None:
+    """Also where nothing more is said to it, so that no bound is met."""
+    peer = await connect("/ws/open/a", receive_bytes=4096)
+    await peer.hear()
+    await place.hub.publish("open:a", "x" * 150_000)
+    session = session_of(place, "g_1")
+    await until(lambda: session.wire.room() == 0, 20_000)
+    time = LoopTime()
+    await time.advance(CATCH_UP_S - 20)
+    assert place.hub.sessions
+    for _ in range(4):
+        await time.advance(10)
+    assert place.hub.stats.closed == {SLOW.code: 1}
 
 
 async def test_a_shutdown_waits_for_the_answers(place: Place, connect: Connect) -> None:

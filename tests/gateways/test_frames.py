@@ -43,3 +43,13 @@ def test_a_compressed_frame_says_so() -> None:
     """By its first reserved bit (RFC 7692 section 6); the opcode is the same."""
     assert frames.compressed(0x81, b"ab") == b"\xc1\x02ab"
     assert frames.compressed(0x82, b"ab") == b"\xc2\x02ab"
+
+
+def test_a_lone_close_frame_of_a_client_is_known() -> None:
+    """Masked, whole and alone; with a code and a reason or without."""
+    mask = b"\1\2\3\4"
+    assert frames.is_close(b"\x88\x80" + mask)
+    assert frames.is_close(b"\x88\x85" + mask + b"12abc")
+    for other in (b"", b"\x88", b"\x88\x00", b"\x88\x82" + mask, b"\x89\x80" + mask):
+        assert not frames.is_close(other)
+    assert not frames.is_close(b"\x88\x80" + mask + b"\x81")

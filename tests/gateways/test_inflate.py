@@ -17,6 +17,8 @@ from tests.gateways.conftest import Connect, OpenPlace, Place
 from tests.gateways.peers import CLOSE, PING, PONG, TEXT, RawPeer
 
 OFFER = "permessage-deflate"
+SHORT = Settings(compress=True, close_timeout_s=0.1)
+"""These peers do not answer a close."""
 RSV1 = 0x40
 HELLO = bytes.fromhex("f248cdc9c90700")
 MIB = 1024 * 1024
@@ -25,7 +27,7 @@ MIB = 1024 * 1024
 @pytest.fixture(params=[5_000, 0], ids=["counted", "uncounted"])
 async def place(open_place: OpenPlace, request: pytest.FixtureRequest) -> Place:
     """A server that compresses, whether or not it counts frames."""
-    return await open_place(Settings(compress=True, frames_per_s=request.param))
+    return await open_place(SHORT.model_copy(update={"frames_per_s": request.param}))
 
 
 EXAMPLES = pytest.mark.parametrize(
@@ -172,7 +174,7 @@ async def test_a_bomb_is_not_inflated(
 
 async def test_many_small_bombs_wait_for_their_turn(open_place: OpenPlace) -> None:
     """Of what inflates to the largest frame each, few are inflated at once."""
-    place = await open_place(Settings(compress=True, frames_per_s=0))
+    place = await open_place(SHORT.model_copy(update={"frames_per_s": 0}))
     opcodes, peak_bytes = await bombard(place, 200)
     # Each was refused as a command, until it was too much.
     assert opcodes == [TEXT] * (1 + MAX_ERRORS) + [CLOSE]
@@ -183,7 +185,7 @@ async def test_a_small_bomb_counts_as_what_it_inflates_to(
     open_place: OpenPlace,
 ) -> None:
     """Twenty frames are a flood for who may send a hundred."""
-    place = await open_place(Settings(compress=True, frames_per_s=100))
+    place = await open_place(SHORT.model_copy(update={"frames_per_s": 100}))
     opcodes, _ = await bombard(place, 20)
     assert opcodes[-1] == CLOSE
     assert opcodes.count(TEXT) < 10

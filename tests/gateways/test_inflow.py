@@ -96,3 +96,26 @@ async def test_too_large_a_message_is_refused_by_its_head(inflow: Inflow) -> Non
     with pytest.raises(WebSocketError) as told:
         await inflow.take()
     assert told.value.code == 1009
+
+
+async def test_what_is_no_frame_is_told_behind_a_flood_too(inflow: Inflow) -> None:
+    """Also where it was parsed only when those before it had been taken."""
+    count = 5_000
+    inflow.feed(frame(0x81, b"") * count + b"\xff\xff\xff")
+    for _ in range(count):
+        assert inflow
+        await inflow.take()
+    assert inflow
+    with pytest.raises(WebSocketError):
+        await inflow.take()
+
+
+async def test_the_largest_message_is_one_that_may_be(inflow: Inflow) -> None:
+    """One byte more is too much."""
+    head = b"\x82\xff" + LARGEST.to_bytes(8, "big") + MASK
+    inflow.feed(head + b"x" * LARGEST)
+    assert len((await inflow.take()).data) == LARGEST
+    inflow.feed(b"\x82\xff" + (LARGEST + 1).to_bytes(8, "big") + MASK)
+    with pytest.raises(WebSocketError) as told:
+        await inflow.take()
+    assert told.value.code == 1009

@@ -101,9 +101,9 @@ def test_what_was_spent_between_two_rushes_counts_for_none(machine: Machine) -> 
 def test_a_rush_that_does_not_end_is_measured_nevertheless(machine: Machine) -> None:
     """After half a minute; then the next begins."""
     for _ in range(MOST_LOOKS):
-        machine.second(50, 0.1)
-    assert machine.arrivals.rate == pytest.approx(500)
-    machine.second(50, 0.01)
+        machine.second(200, 0.5)
+    assert machine.arrivals.rate == pytest.approx(400)
+    machine.second(200, 0.04)
     machine.second(0, 0.0)
     assert machine.arrivals.rate == pytest.approx(5_000)
 

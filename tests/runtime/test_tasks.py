@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 import pytest
 
@@ -73,3 +74,21 @@ async def test_nothing_begins_outside_of_start_and_stop() -> None:
     tasks.spawn(work(), "late")
     await turns(3)
     assert begun == []
+
+
+@pytest.mark.filterwarnings("error")
+async def test_one_that_is_cancelled_before_it_begins_leaves_no_warning() -> None:
+    """Its work has not begun either, and is closed."""
+    tasks = Tasks()
+    await tasks.start()
+
+    async def work() -> None:
+        raise AssertionError("it has begun")
+
+    coroutine = work()
+    task = tasks.spawn(coroutine, "early")
+    assert task is not None
+    task.cancel()
+    await turns(3)
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+    await tasks.stop()

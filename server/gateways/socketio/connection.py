@@ -38,6 +38,8 @@ PACKETS_AT_ONCE: Final = 16
 """So many packets of one payload are taken before the others get a turn."""
 
 WENT: Final = "transport close"
+LEFT: Final = "client namespace disconnect"
+SENT_OUT: Final = "server namespace disconnect"
 _REASONS: Final = {
     NO_PONG: "ping timeout",
     INVALID: "parse error",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ...hub.hub import Hub
     from ...hub.session import Session
     from ...model import Position
-    from .namespace import Namespace
+    from .namespace import EventHandler, Namespace
     from .packets import Packet
     from .rooms import Rooms
 
@@ -54,6 +54,14 @@ class Hall:
         except Refusal:
             return "Invalid namespace"
         return None
+
+    def handler(self, packet: Packet) -> EventHandler | None:
+        """Return the application's own handler of an event; None: it has none."""
+        namespace = self.namespaces.get(packet.namespace)
+        name = packet.arguments[0] if packet.arguments else None
+        if namespace is None or not isinstance(name, str):
+            return None
+        return namespace.handler(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,12 +56,16 @@ class Line:
         if not self._ended:
             self.push(work, weight_bytes)
 
+    def finish(self) -> None:
+        """Take no more by `put`; what waits is done."""
+        self._ended = True
+        self._room.set()
+
     def end(self) -> None:
         """Drop what waits, and take no more by `put`."""
-        self._ended = True
         self._waiting.clear()
         self._waiting_bytes = 0
-        self._room.set()
+        self.finish()
 
     def push(self, work: Work, weight_bytes: int = 0) -> None:
         """Have work done after what is there, even if there is too much."""

@@ -18,6 +18,7 @@ from ...model import Done, Failed, Standing, Subscribe, Unsubscribe
 from ..commands import Rejected
 from . import handlers, speech
 from .codec import notice, refusal, reply
+from .connection import LEFT, SENT_OUT, WENT
 from .entrance import Entrance, Hall, standing
 from .line import Line
 from .mapping import command_of_event
@@ -43,9 +44,6 @@ MAX_ERRORS: Final = 100
 """So many packets in a row that are refused end the connection."""
 PACKET_FRAMES: Final = 4
 """A packet's attachments may hold so many of the largest frames, all together."""
-
-LEFT: Final = "client namespace disconnect"
-SENT_OUT: Final = "server namespace disconnect"
 
 
 class Receiver:
@@ -80,7 +78,7 @@ class Receiver:
         self._sockets: dict[str, Socket] = {}
         self._sent_out: set[str] = set()
         """Namespaces that it may not know yet to be out of."""
-        self._came_in = self._over = False
+        self._came_in = self._over = self._finishes = False
         self._errors = self._weight_bytes = 0
 
     # What comes
@@ -128,13 +126,9 @@ class Receiver:
             await work()
 
     def _is_for_handlers(self, packet: Packet) -> bool:
-        namespace = self._hall.namespaces.get(packet.namespace)
-        if namespace is None or packet.type is PacketType.DISCONNECT:
-            return False
         if packet.type is PacketType.CONNECT:
-            return True
-        name = packet.arguments[0]
-        return isinstance(name, str) and namespace.handler(name) is not None
+            return packet.namespace in self._hall.namespaces
+        return self._hall.handler(packet) is not None
 
     def _acknowledge(self, packet: Packet) -> None:
         self._weight_bytes = 0
@@ -158,7 +152,7 @@ class Receiver:
         return socket
 
     async def _carry_out(self, packet: Packet) -> None:
-        if self.session.closed:
+        if self.session.closed and not self._finishes:
             return
         if packet.type is PacketType.CONNECT:
             await self._connect(packet)
@@ -250,8 +244,19 @@ class Receiver:
 
     def lost(self, reason: str) -> None:
         """Let everybody know that the connection is over."""
-        self._over = True
-        self._line.end()
+        self._over, self._finishes = True, reason == WENT and self._line.busy
+        if not self._finishes:
+            self._line.end()
+            for socket in tuple(self._sockets.values()):
+                self._dismiss(socket, reason)
+            return
+        # What it said before it went is done before anybody hears that it went.
+        self._line.finish()
+        for socket in self._sockets.values():
+            socket.end()
+        self._line.push(partial(self._dismiss_all, reason))
+
+    async def _dismiss_all(self, reason: str) -> None:
         for socket in tuple(self._sockets.values()):
             self._dismiss(socket, reason)
 
@@ -263,12 +268,7 @@ class Receiver:
     # What they say
 
     async def _event(self, socket: Socket, packet: Packet) -> None:
-        namespace = self._hall.namespaces.get(packet.namespace)
-        name = packet.arguments[0]
-        handler = None
-        if namespace is not None and isinstance(name, str):
-            handler = namespace.handler(name)
-        if handler is not None:
+        if (handler := self._hall.handler(packet)) is not None:
             await handlers.answer(handler, socket, packet)
             return
         try:

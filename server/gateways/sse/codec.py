@@ -106,6 +106,11 @@ class SseCodec:
     def __init__(self, *, chunked: bool) -> None:
         self._chunked = chunked
 
+    @property
+    def end(self) -> bytes:
+        """What ends the response, behind all frames."""
+        return b"0\r\n\r\n" if self._chunked else b""
+
     def frame(self, lines: bytes) -> bytes:
         """Return lines as they are written to the connection."""
         return b"%x\r\n%b\r\n" % (len(lines), lines) if self._chunked else lines

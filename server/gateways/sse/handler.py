@@ -24,6 +24,7 @@ from ...keys import HUB, PRINCIPAL, SETTINGS
 from ...model import Action, Failed, Position, Subscribe, split_channel
 from ..admission import FULL, RETRY_AFTER_S, is_full
 from ..places import MAX_PLACES, read_places
+from ..takeover import Endless
 from .answers import error_of, refuse
 from .codec import CHUNKED, PLAIN, PlacesCodec, closing_lines, retry_line
 from .posting import post
@@ -64,11 +65,11 @@ def follow(draw: Draw) -> Callable[[web.Request], Awaitable[web.StreamResponse]]
         failed = await _refusal_of(hub, request[PRINCIPAL], wanted)
         if failed is not None and not _may_pass(failed.error):
             return refuse(failed)
-        response = web.StreamResponse(headers=HEADERS)
-        response.force_close()
-        if not is_head:
-            await _serve(request, response, draw, wanted, failed)
-        return response
+        if is_head:
+            response = web.StreamResponse(headers=HEADERS)
+            response.force_close()
+            return response
+        return await _serve(request, draw, wanted, failed)
 
     return handle
 
@@ -136,30 +137,29 @@ def _turned_away(channel: str, draw: Draw) -> web.Response:
 
 
 async def _serve(
-    request: web.Request,
-    response: web.StreamResponse,
-    draw: Draw,
-    wanted: Sequence[Subscribe],
-    failed: Failed | None,
-) -> None:
-    """Begin the stream and keep it until it ends; a refusal ends it at once."""
+    request: web.Request, draw: Draw, wanted: Sequence[Subscribe], failed: Failed | None
+) -> web.StreamResponse:
+    """Begin the stream; a refusal ends it at once."""
     hub, settings = request.app[HUB], request.app[SETTINGS]
-    writer = await response.prepare(request)
-    if writer is None:
-        return
+    response = Endless(headers=HEADERS)
+    response.force_close()
     codec = _codec(wanted, chunked=request.version >= HttpVersion11)
-    stream = Stream(request, writer, hub, settings, codec=codec, draw=draw)
-    session = hub.open_session(request[PRINCIPAL], "sse", codec, stream)
     try:
-        stream.pace()
-        stream.watch(session)
+        await response.prepare(request)
+        stream = Stream(request, hub, settings, codec=codec, draw=draw)
+    except ConnectionError:
+        # Cut before it has begun: nobody is there to be told, or to log.
+        raise web.HTTPBadRequest from None
+    session = hub.open_session(request[PRINCIPAL], "sse", codec, stream)
+
+    async def join() -> None:
         error = await _begin(session, wanted, failed)
         if error is not None:
             stream.pace(TEMPORARY_RETRY_MS)
             session.close(SERVER_ERROR if _may_pass(error) else DENIED)
-        await stream.ended()
-    finally:
-        session.gone()
+
+    stream.serve(session, join)
+    return response
 
 
 async def _begin(

@@ -15,6 +15,7 @@ from server.errors import (
 )
 from server.gateways.native.handler import MAX_ERRORS
 from tests.gateways.conftest import Place
+from tests.gateways.peers import RawPeer
 from tests.hub.outage import cut_off, reunite
 from tests.looptime import until
 
@@ -317,20 +318,19 @@ async def test_leaving_one_channel_leaves_the_others(place: Place) -> None:
     assert (await socket.receive_json(timeout=5))["channel"] == "open:b"
 
 
-async def test_a_handler_that_is_cancelled_leaves_no_session(
-    place: Place,
-) -> None:
-    """Not even while its first subscription is under way."""
+async def test_who_goes_while_joining_leaves_no_session(place: Place) -> None:
+    """Its first subscription is given up, and not waited for."""
     await place.hub.publish("open:a", 1)
     place.log.read_gate.clear()
-    socket = await place.connect("/ws/open/a")
+    assert place.client.port is not None
+    peer = await RawPeer.connect(place.client.port, "/ws/open/a")
     await until(lambda: "open:a" in place.hub.channels)
     channel = place.hub.channels["open:a"]
     await until(lambda: channel.subscriptions)
-    await socket.close()
-    place.log.read_gate.set()
+    peer.close()
     await until(lambda: not place.hub.sessions, 20_000)
     assert not channel.subscriptions
+    place.log.read_gate.set()
 
 
 async def test_an_outage_is_told_and_what_cannot_be_kept_is_refused(

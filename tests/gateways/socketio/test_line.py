@@ -107,3 +107,16 @@ async def test_work_that_fails_is_told_and_the_rest_goes_on(
     await until(lambda: not line.busy)
     assert (faults, bench.done) == ([1], ["next"])
     assert "ZeroDivisionError" in caplog.text
+
+
+async def test_what_waits_is_done_when_nothing_more_comes(tasks: Tasks) -> None:
+    """In its order; and nothing is taken any more."""
+    line, bench = Line(tasks, 1_000, failed), Bench()
+    for number in range(5):
+        await line.put(partial(bench.work, number), 1)
+    line.finish()
+    await line.put(partial(bench.work, "late"), 1)
+    line.push(partial(bench.work, "went"))
+    bench.gate.set()
+    await until(lambda: not line.busy)
+    assert bench.done == [0, 1, 2, 3, 4, "went"]

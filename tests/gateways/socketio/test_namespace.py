@@ -392,6 +392,34 @@ async def test_the_end_is_told_once_with_its_reason(
     assert gone[2:] == ["waited", "transport close"]
 
 
+async def test_what_was_said_before_the_end_is_handled(
+    game: Namespace, open_talk: OpenTalk
+) -> None:
+    """Ten events and then the end, as `emit` ten times and `disconnect()`: all ten."""
+    done: list[object] = []
+    gate = asyncio.Event()
+
+    @game.on("note")
+    async def note(socket: Socket, number: int) -> None:
+        await gate.wait()
+        done.append(number)
+
+    @game.on("disconnect")
+    async def went(socket: Socket, reason: str) -> None:
+        done.append(reason)
+
+    talk = await open_talk([game])
+    ada, _ = await talk.connected(GAME)
+    for number in range(10):
+        await ada.emit("note", number, namespace=GAME)
+    await ada.say("1/game,")
+    await ada.ws.close()
+    await until(lambda: not talk.hub.sessions, 100_000)
+    gate.set()
+    await until(lambda: len(done) == 11, 100_000)
+    assert done[:10] == list(range(10))
+
+
 async def test_a_socket_that_is_gone_tells_nothing(
     game: Namespace, sockets: list[Socket], open_talk: OpenTalk
 ) -> None:

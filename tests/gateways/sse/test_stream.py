@@ -164,7 +164,9 @@ async def test_a_slow_reader_is_closed_and_resumes(house: House) -> None:
         assert session.outbox.waiting_bytes <= SMALL.outbox_bytes
         assert transport.get_write_buffer_size() <= HIGH_WATER_BYTES + 11_000
     assert house.hub.stats.closed == {SLOW.code: 1}
-    got = [each.words["data"]["n"] for each in await stuck.rest()]
+    *told, last = await stuck.rest()
+    assert (last.type, last.words["code"]) == ("closing", SLOW.code)
+    got = [each.words["data"]["n"] for each in told]
     await house.hub.publish("open:a", {"n": count + 1})
     again = await house.follow("/sse/open:a", {"Last-Event-ID": stuck.last_id})
     answer = await again.hear()
