@@ -101,6 +101,8 @@ async def test_one_of_the_servers_is_killed(own_cluster: RedisCluster) -> None:
         for channel in CHANNELS:
             await node.backplane.enter(channel)
         before = await keep(log, *(say(1, channel=each) for each in CHANNELS))
+        # What is still on its way would be lost with the server.
+        await holds(lambda: len(node.heard.came) == len(CHANNELS))
         own_cluster.servers[2].kill()
         await holds(lambda: node.backplane.fault == link.AWAY)
         await asyncio.sleep(3)
