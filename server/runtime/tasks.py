@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hubbub.tasks")
 
 
+def obey_cancellation() -> None:
+    """Raise the cancellation that a TaskGroup keeps to itself.
+
+    It does where one of its tasks fails as it is cancelled: whoever goes on after such
+    a failure would never end. (From Python 3.13 on it cancels again.)
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class Tasks:
     """Starts tasks, logs those that die, cancels the rest at the end."""
 

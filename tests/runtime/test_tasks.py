@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from server.runtime.tasks import Tasks
+from server.runtime.tasks import Tasks, obey_cancellation
 from tests.looptime import turns
 
 
@@ -92,3 +92,30 @@ async def test_one_that_is_cancelled_before_it_begins_leaves_no_warning() -> Non
     await turns(3)
     assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
     await tasks.stop()
+
+
+async def test_a_cancellation_is_obeyed_though_a_task_fails() -> None:
+    """One that fails because it is cancelled would hide that all were."""
+    went_on = False
+
+    async def fail_at_the_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError("away")
+
+    async def work() -> None:
+        nonlocal went_on
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fail_at_the_end())
+        except* ValueError:
+            obey_cancellation()
+        went_on = True
+
+    task = asyncio.Task(work())
+    await turns(3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not went_on
