@@ -11,7 +11,6 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from ..errors import Refusal
-from ..runtime.tasks import obey_cancellation
 from ..seams.backplane import LEASE_S
 
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ async def lead(
                 await _lead(backplane, fence, work, pause)
             except Exception:
                 logger.exception("the work of %s failed", lease)
-                obey_cancellation()
             finally:
                 await backplane.release(lease)
         await pause(RENEW_S)

@@ -17,15 +17,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger("hubbub.tasks")
 
 
-def obey_cancellation() -> None:
-    """Raise the cancellation that a TaskGroup keeps to itself.
+AGAIN_S = 0.5
+"""After so long, whoever has not obeyed its cancellation is cancelled again.
 
-    It does where one of its tasks fails as it is cancelled: whoever goes on after such
-    a failure would never end. (From Python 3.13 on it cancels again.)
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+A TaskGroup keeps it to itself where one of its tasks fails at that moment (until Python
+3.13), and whoever goes on after such a failure would never end.
+"""
 
 
 class Tasks:
@@ -85,8 +82,10 @@ class Tasks:
             self._group = group
             self._entered.set()
             await self._leave.wait()
-            for task in tuple(self._running):
-                task.cancel()
+            while self._running:
+                for task in tuple(self._running):
+                    task.cancel()
+                await asyncio.wait(tuple(self._running), timeout=AGAIN_S)
         self._group = None
 
     @staticmethod

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from ...errors import Away
 from ...runtime.stats import Traffic
-from ...runtime.tasks import obey_cancellation
 from .census import Census
 from .codec import Undecodable, decode, decode_order
 from .ears import Deaf, Ears
@@ -134,7 +133,6 @@ class Link:
         except* Exception as bugs:
             logger.exception("a fault of our own")
             found += _leaves(bugs)
-        obey_cancellation()
         return found[0]
 
     async def _reunite(self) -> None:
