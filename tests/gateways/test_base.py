@@ -237,16 +237,22 @@ async def test_what_came_before_the_end_of_a_peer_is_carried_out(
     assert top.offset == 101
 
 
-async def test_a_close_behind_much_is_told_behind_it(
-    place: Place, connect: Connect
-) -> None:
-    """Nothing of what was written before is cut, however full the transport is."""
+async def stuffed(place: Place, connect: Connect) -> RawPeer:
+    """A peer for whom nothing more fits into the transport."""
     peer = await connect("/ws/open/a", receive_bytes=4096)
     await peer.hear()
     await place.hub.publish("open:a", "x" * 150_000)
     session = session_of(place, "g_1")
     await until(lambda: session.wire.room() == 0, 20_000)
-    session.close(SERVER_ERROR)
+    return peer
+
+
+async def test_a_close_behind_much_is_told_behind_it(
+    place: Place, connect: Connect
+) -> None:
+    """Nothing of what was written before is cut, however full the transport is."""
+    peer = await stuffed(place, connect)
+    session_of(place, "g_1").close(SERVER_ERROR)
     assert len(str((await peer.hear())["data"])) == 150_000
     opcode, payload = await peer.receive()
     assert (opcode, payload[:2]) == (CLOSE, SERVER_ERROR.code.to_bytes(2, "big"))
@@ -256,11 +262,7 @@ async def test_who_reads_nothing_for_long_is_let_go(
     place: Place, connect: Connect
 ) -> None:
     """Also where nothing more is said to it, so that no bound is met."""
-    peer = await connect("/ws/open/a", receive_bytes=4096)
-    await peer.hear()
-    await place.hub.publish("open:a", "x" * 150_000)
-    session = session_of(place, "g_1")
-    await until(lambda: session.wire.room() == 0, 20_000)
+    await stuffed(place, connect)
     time = LoopTime()
     await time.advance(CATCH_UP_S - 20)
     assert place.hub.sessions
